@@ -1,0 +1,112 @@
+//! The errors people read, and the exit codes programs read.
+//!
+//! An error names the thing in quotes, says why, and tells what to do on `hint:` lines.
+
+use std::fmt;
+
+use mcp_sandbox_platform::quote;
+
+/// Why we end without the server's own exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Set-up or profile error: 125.
+    Setup,
+    /// The command was found but cannot be executed: 126.
+    NotExecutable,
+    /// The command was not found: 127.
+    NotFound,
+}
+
+impl Kind {
+    /// The exit code, as timeout(1) and env(1) use them.
+    pub fn code(self) -> u8 {
+        match self {
+            Kind::Setup => 125,
+            Kind::NotExecutable => 126,
+            Kind::NotFound => 127,
+        }
+    }
+}
+
+/// An error with its cure.
+#[derive(Debug)]
+pub struct Error {
+    pub kind: Kind,
+    pub message: String,
+    pub hints: Vec<String>,
+    /// Findings in profiles, each with its place; empty for other errors.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// One finding at one place of a profile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The file as the user named it, or `built-in profile NAME`.
+    pub file: String,
+    /// Line and column, counted from 1; absent when the finding is about the whole file.
+    pub place: Option<(usize, usize)>,
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+impl Error {
+    pub fn setup(message: impl Into<String>) -> Self {
+        Self::new(Kind::Setup, message)
+    }
+
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Error {
+            kind,
+            message: message.into(),
+            hints: Vec::new(),
+            diagnostics: Vec::new(),
+        }
+    }
+
+    /// All findings of one or more profiles at once.
+    pub fn profile(diagnostics: Vec<Diagnostic>) -> Self {
+        Error {
+            diagnostics,
+            ..Self::setup("")
+        }
+    }
+
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines: Vec<String> = self.diagnostics.iter().map(Diagnostic::to_string).collect();
+        if !self.message.is_empty() {
+            lines.push(format!("error: {}", self.message));
+        }
+        lines.extend(self.hints.iter().map(|hint| format!("  hint: {hint}")));
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = quote(&self.file);
+        let file = &file[1..file.len() - 1];
+        match self.place {
+            Some((line, column)) => write!(f, "{file}:{line}:{column}: error: {}", self.message)?,
+            None => write!(f, "{file}: error: {}", self.message)?,
+        }
+        match &self.hint {
+            Some(hint) => write!(f, "\n  hint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<anyhow::Error> for Error {
+    fn from(error: anyhow::Error) -> Self {
+        Error::setup(format!("{error:#}"))
+    }
+}

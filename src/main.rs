@@ -1,0 +1,9 @@
+//! mcp-sandbox: run any MCP server in a box that the operating system enforces.
+
+mod error;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::SUCCESS
+}
