@@ -1,6 +1,7 @@
 //! mcp-sandbox: run any MCP server in a box that the operating system enforces.
 
 pub mod error;
+pub mod policy;
 pub mod profile;
 
 use std::process::ExitCode;
