@@ -1,5 +1,6 @@
 //! mcp-sandbox: run any MCP server in a box that the operating system enforces.
 
+pub mod commands;
 pub mod error;
 pub mod policy;
 pub mod profile;
