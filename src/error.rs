@@ -88,18 +88,31 @@ impl fmt::Display for Error {
     }
 }
 
-impl fmt::Display for Diagnostic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Diagnostic {
+    /// The finding as one that does not keep the profile from being used.
+    pub fn warning(&self) -> String {
+        self.labelled("warning")
+    }
+
+    fn labelled(&self, label: &str) -> String {
         let file = quote(&self.file);
         let file = &file[1..file.len() - 1];
-        match self.place {
-            Some((line, column)) => write!(f, "{file}:{line}:{column}: error: {}", self.message)?,
-            None => write!(f, "{file}: error: {}", self.message)?,
-        }
-        match &self.hint {
-            Some(hint) => write!(f, "\n  hint: {hint}"),
-            None => Ok(()),
-        }
+        let place = self
+            .place
+            .map(|(line, column)| format!(":{line}:{column}"))
+            .unwrap_or_default();
+        let hint = self
+            .hint
+            .as_ref()
+            .map(|hint| format!("\n  hint: {hint}"))
+            .unwrap_or_default();
+        format!("{file}{place}: {label}: {}{hint}", self.message)
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.labelled("error"))
     }
 }
 

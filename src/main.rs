@@ -1,9 +1,5 @@
-//! mcp-sandbox: run any MCP server in a box that the operating system enforces.
+//! The program is the library, so that tests and the fuzzer reach every part of it.
 
-mod error;
-
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    ExitCode::SUCCESS
+fn main() -> std::process::ExitCode {
+    mcp_sandbox::main()
 }

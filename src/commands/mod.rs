@@ -1,0 +1,5 @@
+//! One file per sub-command.
+
+pub mod check;
+pub mod out;
+pub mod profiles;

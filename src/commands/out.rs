@@ -1,0 +1,30 @@
+//! Printing for people and pipes: a reader that went away is no error.
+
+use std::io::{self, Write};
+
+use crate::error::Error;
+
+/// Writes text to stdout as it is.
+///
+/// # Errors
+/// What keeps stdout from taking it, other than a closed pipe.
+pub fn print(text: &str) -> Result<(), Error> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::setup(format!("cannot write to stdout: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes one line to stderr; there is nowhere to tell that it failed.
+pub fn warn(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Text for a terminal: control characters escaped, without quotes around it.
+pub fn printable(text: &str) -> String {
+    let quoted = mcp_sandbox_platform::quote(text);
+    quoted[1..quoted.len() - 1].to_owned()
+}

@@ -1,0 +1,5 @@
+//! From a merged profile and the host to a policy: absolute, nothing optional left.
+
+mod links;
+pub mod mounts;
+pub mod sensitive;

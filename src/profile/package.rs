@@ -1,0 +1,379 @@
+//! The package or program that a command line starts, behind launchers, interpreters and links.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+/// How a launcher names what it starts.
+struct Launcher {
+    program: &'static str,
+    /// The sub-commands that start a package; empty if the launcher needs none.
+    verbs: &'static [&'static [&'static str]],
+    /// Options with a value that names the package.
+    package: &'static [&'static str],
+    /// Other options with a value.
+    valued: &'static [&'static str],
+}
+
+/// From each tool's own `--help`.
+const LAUNCHERS: [Launcher; 10] = [
+    Launcher {
+        program: "npx",
+        verbs: &[],
+        package: &["-p", "--package"],
+        valued: &[
+            "-c",
+            "--call",
+            "-w",
+            "--workspace",
+            "--registry",
+            "--cache",
+            "--prefix",
+            "--userconfig",
+        ],
+    },
+    Launcher {
+        program: "npm",
+        verbs: &[&["exec"], &["x"]],
+        package: &["-p", "--package"],
+        valued: &[
+            "-c",
+            "--call",
+            "-w",
+            "--workspace",
+            "--registry",
+            "--cache",
+            "--prefix",
+            "--userconfig",
+        ],
+    },
+    Launcher {
+        program: "pnpm",
+        verbs: &[&["dlx"], &["exec"]],
+        package: &["--package"],
+        valued: &["-C", "--dir", "--filter", "-F", "--registry"],
+    },
+    Launcher {
+        program: "pnpx",
+        verbs: &[],
+        package: &["--package"],
+        valued: &["--registry"],
+    },
+    Launcher {
+        program: "yarn",
+        verbs: &[&["dlx"]],
+        package: &["-p", "--package"],
+        valued: &["--cwd"],
+    },
+    Launcher {
+        program: "bunx",
+        verbs: &[],
+        package: &["-p", "--package"],
+        valued: &[],
+    },
+    Launcher {
+        program: "bun",
+        verbs: &[&["x"]],
+        package: &["-p", "--package"],
+        valued: &["--cwd"],
+    },
+    Launcher {
+        program: "uvx",
+        verbs: &[],
+        package: &["--from"],
+        valued: UV,
+    },
+    Launcher {
+        program: "uv",
+        verbs: &[&["tool", "run"], &["run"]],
+        package: &["--from"],
+        valued: UV,
+    },
+    Launcher {
+        program: "pipx",
+        verbs: &[&["run"]],
+        package: &["--spec"],
+        valued: &["--with", "--python", "--pip-args", "-i", "--index-url"],
+    },
+];
+
+const UV: &[&str] = &[
+    "--with",
+    "-w",
+    "--with-editable",
+    "--with-requirements",
+    "--python",
+    "-p",
+    "--directory",
+    "--project",
+    "--index",
+    "--default-index",
+    "--index-url",
+    "-i",
+    "--extra-index-url",
+    "--find-links",
+    "-f",
+    "--constraints",
+    "-c",
+    "--overrides",
+    "--build-constraints",
+    "-b",
+    "--env-file",
+    "--cache-dir",
+    "--config-file",
+    "--extra",
+    "--group",
+    "--refresh-package",
+    "--reinstall-package",
+    "--upgrade-package",
+    "-P",
+    "--resolution",
+    "--prerelease",
+    "--exclude-newer",
+    "--link-mode",
+    "--color",
+    "--index-strategy",
+    "--keyring-provider",
+];
+
+/// Options of node and python that take a value in the next word.
+const NODE: &[&str] = &[
+    "-r",
+    "--require",
+    "--import",
+    "--loader",
+    "--env-file",
+    "-C",
+    "--conditions",
+];
+const PYTHON: &[&str] = &["-W", "-X", "--check-hash-based-pycs"];
+
+/// The names under which a profile may list what `argv` starts, the most telling first.
+pub fn packages(argv: &[OsString], resolve: &impl Fn(&Path) -> Option<PathBuf>) -> Vec<String> {
+    let mut names = Vec::new();
+    collect(argv, resolve, 4, &mut names);
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+/// The index of the script that an interpreter is given, if `argv` starts one.
+pub fn script(argv: &[OsString]) -> Option<usize> {
+    let (program, rest) = argv.split_first()?;
+    let valued = match interpreter(&program_name(program))? {
+        Interpreter::Node => NODE,
+        Interpreter::Python if rest.iter().any(|word| text(word) == "-m") => return None,
+        Interpreter::Python => PYTHON,
+    };
+    script_in(rest, valued).map(|at| at + 1)
+}
+
+/// Launchers may start launchers (`uv run python -m …`), hence the depth.
+fn collect(
+    argv: &[OsString],
+    resolve: &impl Fn(&Path) -> Option<PathBuf>,
+    depth: usize,
+    names: &mut Vec<String>,
+) {
+    let Some((program, rest)) = argv.split_first() else {
+        return;
+    };
+    let base = program_name(program);
+    if depth == 0 {
+        return;
+    }
+    if base == "env" {
+        let start = rest
+            .iter()
+            .position(|word| !text(word).starts_with('-') && !text(word).contains('='));
+        return collect(&rest[start.unwrap_or(rest.len())..], resolve, depth - 1, names);
+    }
+    if let Some(launcher) = LAUNCHERS.iter().find(|launcher| launcher.program == base) {
+        let from = names.len();
+        let started = launcher.started(rest, names);
+        let known = started
+            .first()
+            .is_some_and(|word| is_launcher(&program_name(word)));
+        return match started.first() {
+            Some(_) if known => collect(started, resolve, depth - 1, names),
+            Some(word) => push_package(text(word), names),
+            None => names.truncate(from),
+        };
+    }
+    match interpreter(&base) {
+        Some(Interpreter::Node) => push_script(rest, NODE, resolve, names),
+        Some(Interpreter::Python) => push_python(rest, resolve, names),
+        None => {
+            push_file(Path::new(program), resolve, names);
+            names.push(base);
+        }
+    }
+}
+
+enum Interpreter {
+    Node,
+    Python,
+}
+
+fn interpreter(base: &str) -> Option<Interpreter> {
+    let version = |rest: &str| rest.chars().all(|c| c.is_ascii_digit() || c == '.');
+    match base {
+        "node" | "nodejs" | "bun" | "deno" | "tsx" => Some(Interpreter::Node),
+        _ => base
+            .strip_prefix("python")
+            .is_some_and(version)
+            .then_some(Interpreter::Python),
+    }
+}
+
+fn is_launcher(base: &str) -> bool {
+    base == "env" || interpreter(base).is_some() || LAUNCHERS.iter().any(|launcher| launcher.program == base)
+}
+
+impl Launcher {
+    /// What the launcher starts: the words from the package on. Packages named by options go to `names`.
+    fn started<'a>(&self, rest: &'a [OsString], names: &mut Vec<String>) -> &'a [OsString] {
+        let Some(rest) = self.after_verb(rest) else {
+            return &[];
+        };
+        let mut at = 0;
+        while let Some(word) = rest.get(at).map(|word| text(word)) {
+            if word == "--" {
+                return &rest[at + 1..];
+            }
+            if !word.starts_with('-') {
+                return &rest[at..];
+            }
+            let (option, value) = word
+                .split_once('=')
+                .map_or((word, None), |(option, value)| (option, Some(value)));
+            let package = self.package.contains(&option);
+            let separate = value.is_none() && (package || self.valued.contains(&option));
+            if package && let Some(value) = value.or_else(|| rest.get(at + 1).map(|word| text(word))) {
+                push_package(value, names);
+            }
+            at += 1 + usize::from(separate);
+        }
+        &[]
+    }
+
+    fn after_verb<'a>(&self, rest: &'a [OsString]) -> Option<&'a [OsString]> {
+        if self.verbs.is_empty() {
+            return Some(rest);
+        }
+        // Options may come before the verb: `npm --silent exec …`, `uv --directory X run …`.
+        let mut start = 0;
+        while let Some(word) = rest
+            .get(start)
+            .map(|word| text(word))
+            .filter(|word| word.starts_with('-'))
+        {
+            start += 1 + usize::from(self.valued.contains(&word));
+        }
+        let rest = rest.get(start..)?;
+        let fits = |verb: &&&[&str]| {
+            rest.len() >= verb.len() && verb.iter().zip(rest).all(|(one, word)| *one == text(word))
+        };
+        self.verbs.iter().find(fits).map(|verb| &rest[verb.len()..])
+    }
+}
+
+/// The index of the first word that is no option and no option's value.
+fn first_word(rest: &[OsString], valued: &[&str]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        match text(rest.get(at)?) {
+            "--" => return Some(at + 1).filter(|at| *at < rest.len()),
+            word if !word.starts_with('-') || word == "-" => return Some(at),
+            word => at += 1 + usize::from(valued.contains(&word)),
+        }
+    }
+}
+
+fn push_script(
+    rest: &[OsString],
+    valued: &[&str],
+    resolve: &impl Fn(&Path) -> Option<PathBuf>,
+    names: &mut Vec<String>,
+) {
+    if let Some(at) = script_in(rest, valued) {
+        push_file(Path::new(&rest[at]), resolve, names);
+    }
+}
+
+/// The script among the words after an interpreter; `bun run FILE` and `deno run FILE` have a verb first.
+fn script_in(rest: &[OsString], valued: &[&str]) -> Option<usize> {
+    let at = first_word(rest, valued)?;
+    if text(&rest[at]) != "run" {
+        return Some(at);
+    }
+    first_word(&rest[at + 1..], valued).map(|next| at + 1 + next)
+}
+
+fn push_python(rest: &[OsString], resolve: &impl Fn(&Path) -> Option<PathBuf>, names: &mut Vec<String>) {
+    let module = rest.iter().position(|word| text(word) == "-m");
+    match (module, first_word(rest, PYTHON)) {
+        (Some(at), word) if word.is_none_or(|word| at < word) => {
+            let module = rest.get(at + 1).map(|word| text(word)).unwrap_or_default();
+            push_package(module.split('.').next().unwrap_or_default(), names);
+        }
+        (_, Some(at)) => {
+            push_file(Path::new(&rest[at]), resolve, names);
+            names.push(program_name(&rest[at]));
+        }
+        _ => {}
+    }
+}
+
+/// The package whose `node_modules` folder a file lies in, before or after links are followed.
+fn push_file(file: &Path, resolve: &impl Fn(&Path) -> Option<PathBuf>, names: &mut Vec<String>) {
+    let package = in_node_modules(file).or_else(|| in_node_modules(&resolve(file)?));
+    names.extend(package);
+}
+
+fn in_node_modules(file: &Path) -> Option<String> {
+    let parts: Vec<&str> = file.iter().map(text).collect();
+    let at = parts.iter().rposition(|part| *part == "node_modules")? + 1;
+    match parts.get(at..)? {
+        [scope, name, _, ..] if scope.starts_with('@') => Some(format!("{scope}/{name}")),
+        [name, _, ..] if !name.starts_with(['.', '@']) => Some((*name).to_owned()),
+        _ => None,
+    }
+}
+
+fn push_package(word: &str, names: &mut Vec<String>) {
+    let name = without_version(word);
+    names.push(name.to_owned());
+    // Python takes `-`, `_`, `.` and case for the same (PEP 503).
+    let normal = name.to_lowercase().replace(['_', '.'], "-");
+    if normal != name {
+        names.push(normal);
+    }
+}
+
+/// A package without its version: `@scope/name@1.2`, `name@latest`, `name==1.0`, `name[extra]>=1`.
+fn without_version(word: &str) -> &str {
+    let end = word
+        .char_indices()
+        .skip(1)
+        .find(|(_, c)| "@=<>~![; ".contains(*c))
+        .map_or(word.len(), |(at, _)| at);
+    &word[..end]
+}
+
+/// The last component of a program, without the endings that Windows adds.
+fn program_name(program: &OsStr) -> String {
+    let base = Path::new(program).file_name().map(text).unwrap_or_default();
+    let endings = [".exe", ".cmd", ".bat", ".ps1"];
+    let ending = endings
+        .iter()
+        .find(|ending| base.to_ascii_lowercase().ends_with(*ending));
+    base[..base.len() - ending.map_or(0, |ending| ending.len())].to_owned()
+}
+
+/// Words that are not UTF-8 name no package and no option.
+fn text(word: &OsStr) -> &str {
+    word.to_str().unwrap_or_default()
+}
+
+#[cfg(test)]
+#[path = "package_tests.rs"]
+mod tests;
