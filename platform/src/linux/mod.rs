@@ -32,8 +32,15 @@ mod wipe;
 pub use filter::{ALLOWED, ARGUMENTS, Group, REFUSED};
 pub use plan::{Bind, NAMESPACES, Plan, Rights, Rule, Step, plan};
 
+/// How many system calls the server may make.
+pub fn allowed_calls() -> usize {
+    filter::allowed_names().count()
+}
+
 #[cfg(target_os = "linux")]
 pub use launch::{LaunchError, PASSED_ON, Sandbox, launch};
+#[cfg(target_os = "linux")]
+pub use server::check_standard_streams;
 #[cfg(target_os = "linux")]
 pub use supervise::Exit;
 #[cfg(target_os = "linux")]

@@ -205,6 +205,27 @@ fn version(abi: u32) -> ABI {
     }
 }
 
+/// Refuses standard streams that are a way out of the box: from an open directory (or an O_PATH descriptor)
+/// every path of the host can be reached by openat(2), and a block device is a disk. Names the first such stream.
+pub fn check_standard_streams() -> Result<(), &'static str> {
+    let streams = [
+        ("stdin", std::io::stdin().as_fd().try_clone_to_owned()),
+        ("stdout", std::io::stdout().as_fd().try_clone_to_owned()),
+        ("stderr", std::io::stderr().as_fd().try_clone_to_owned()),
+    ];
+    for (name, fd) in streams {
+        let Ok(fd) = fd else { return Err(name) };
+        let kind = fstat(&fd).map(|stat| stat.st_mode & libc::S_IFMT);
+        let flags = nix::fcntl::fcntl(&fd, nix::fcntl::FcntlArg::F_GETFL);
+        match (kind, flags) {
+            (Ok(libc::S_IFDIR | libc::S_IFBLK), _) | (Err(_), _) | (_, Err(_)) => return Err(name),
+            (_, Ok(flags)) if flags & libc::O_PATH != 0 => return Err(name),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// A string for execve(2).
 pub fn c_string(text: &OsStr) -> Option<CString> {
     CString::new(text.as_bytes()).ok()
