@@ -33,8 +33,10 @@ def main() -> int:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", type=lambda text: text.split(","), default=list(MEASURES), metavar="a,b", help="some of them")
-    parser.add_argument("--rounds", type=int, help="rounds of a, c and d (default 40, 5 and 15)")
+    parser.add_argument(
+        "--only", type=lambda text: text.split(","), default=list(MEASURES), metavar="a,b", help="some of them"
+    )
+    parser.add_argument("--rounds", type=int, help="rounds of a, c and d (default 40, 5 and 24)")
     parser.add_argument("--json", action="store_true", help="figures for programs")
     parser.add_argument("--user", help="run everything that is measured as this user (needs root)")
     options = parser.parse_args()
@@ -121,7 +123,9 @@ def pss(pid: int) -> float:
         with open(f"/proc/{pid}/smaps_rollup") as rollup:
             return float(re.search(r"^Pss:\s+(\d+) kB", rollup.read(), re.MULTILINE)[1])
     except PermissionError:
-        raise OSError("memory of processes that are not dumpable is readable for root only: run as root with --user") from None
+        raise OSError(
+            "memory of processes that are not dumpable is readable for root only: run as root with --user"
+        ) from None
 
 
 def machine() -> str:

@@ -49,7 +49,11 @@ async def call(client: Client, tool: str, arguments: dict) -> dict:
         if done != total:  # the SDKs may drop the last report when the result comes in the same read
             progress.append([done, total, message])
 
-    return {"tool": tool, **await outcome(client.call_tool(tool, arguments, progress_callback=on_progress)), "progress": progress}
+    return {
+        "tool": tool,
+        **await outcome(client.call_tool(tool, arguments, progress_callback=on_progress)),
+        "progress": progress,
+    }
 
 
 async def transcript(job: dict) -> dict:

@@ -106,7 +106,9 @@ class Case:
             resources=self.resources,
             prompts=self.prompts,
         )
-        text = json.dumps({"transcript": session.transcript, "stderr": session.stderr.splitlines()}, indent=1, sort_keys=True)
+        text = json.dumps(
+            {"transcript": session.transcript, "stderr": session.stderr.splitlines()}, indent=1, sort_keys=True
+        )
         for pattern, replacement in [[re.escape(str(work)), "WORK"], *self.normalise]:
             text = re.sub(pattern, replacement, text)
         return session, text

@@ -45,7 +45,14 @@ def become(name: str) -> tuple[list[str], dict[str, str]]:
         if subprocess.run([*prefix, "test", "-x", needed]).returncode != 0:
             fail(f'"{name}" may not execute "{needed}"', "put the checkout where every user can read it")
     path = f"{os.path.dirname(shutil.which('node'))}:{SYSTEM_PATH}"
-    return prefix, {"HOME": user.pw_dir, "USER": name, "LOGNAME": name, "SHELL": user.pw_shell, "PATH": path, "LANG": "C.UTF-8"}
+    return prefix, {
+        "HOME": user.pw_dir,
+        "USER": name,
+        "LOGNAME": name,
+        "SHELL": user.pw_shell,
+        "PATH": path,
+        "LANG": "C.UTF-8",
+    }
 
 
 def fail(what: str, hint: str):

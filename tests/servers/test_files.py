@@ -48,13 +48,16 @@ def test_filesystem_server_sees_only_what_was_mounted(parent, home, no_paths):
     assert session.text(3).split() == ["[DIR]", "project"]
     assert (parent / "project/new.txt").read_text() == "new\n"
     assert not (parent / "other/planted.txt").exists()
+    assert sorted(os.listdir(parent / "project")) == ["mine.txt", "new.txt"], "something was left on the user's disk"
     assert not any(canary in str(session.transcript) for canary in ("canary-beside", "canary-in-other"))
 
 
 @pytest.mark.parametrize("wrap", [bare, boxed])
 def test_the_users_home_is_not_there(wrap, home, no_paths):
     key = str(home / ".ssh/id_ed25519")
-    session = talk(wrap([BIN / "mcp-server-filesystem", "/"], "--profile", no_paths), call("read_text_file", path=key), home=home)
+    session = talk(
+        wrap([BIN / "mcp-server-filesystem", "/"], "--profile", no_paths), call("read_text_file", path=key), home=home
+    )
     assert ("canary-private-key" in session.text()) == (wrap is bare)
     assert session.failed() == (wrap is boxed)
 

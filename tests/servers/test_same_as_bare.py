@@ -40,9 +40,7 @@ def test_closing_stdin_ends_the_server_with_its_own_exit_code(name, home, tmp_pa
         case = load_case(name, work)
         for folder in ("project", "data", "repo"):
             (work / folder).mkdir(parents=True)
-        done = subprocess.run(
-            wrap(case.command, *case.flags), input=INITIALIZE, capture_output=True, cwd=home, timeout=20
-        )
+        done = subprocess.run(wrap(case.command, *case.flags), input=INITIALIZE, capture_output=True, cwd=home, timeout=20)
         assert done.stdout.startswith(b'{"') and b'"serverInfo"' in done.stdout, done
         codes[wrap.__name__] = done.returncode
     assert codes["boxed"] == codes["bare"]
