@@ -105,7 +105,13 @@ fn argument(word: &OsStr, access: Access, host: &Host) -> Result<Vec<Candidate>,
         places.push(written);
     }
     let placed = places.into_iter().map(|at| {
-        expand::allowed_target(&at, &origin)?;
+        // What no mount may show is told as such by `judge`.
+        if never(&followed.real, host).is_none() {
+            expand::allowed_target(&at, &origin).map_err(|one| Diagnostic {
+                hint: Some("show it with --read PATH:AT and write AT in its place".into()),
+                ..one
+            })?;
+        }
         let mount = platform::Mount {
             source: followed.real.clone(),
             at,
@@ -353,6 +359,7 @@ fn tail(word: &OsStr, start: usize) -> &OsStr {
     word.to_str().map_or(word, |text| OsStr::new(&text[start..]))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 #[path = "mounts_tests.rs"]
 mod tests;
