@@ -47,7 +47,10 @@ pub fn resolve(profile: &Profile, host: &Host) -> Result<Resolved, Vec<Diagnosti
     }
     let candidates = without_overridden(candidates);
     found.extend(duplicates(&candidates));
-    judge(candidates, &[], found, host)
+    let rewritten = rewritten(&candidates, &profile.files);
+    let mut resolved = judge(candidates, &[], found, host)?;
+    resolved.warnings.extend(rewritten);
+    Ok(resolved)
 }
 
 /// Mounts the paths among a command's arguments where they are written, and where they really are. What
@@ -285,6 +288,20 @@ fn planted(one: &Candidate, writable: &[&Path]) -> Option<Diagnostic> {
                 .diagnostic(message, "name the folder itself, without the link"),
         )
     })
+}
+
+/// A server that can write its own profile decides what the next run gives it.
+fn rewritten(candidates: &[Candidate], files: &[PathBuf]) -> Vec<Diagnostic> {
+    let warning = |one: &Candidate| {
+        let held = files.iter().find(|file| file.starts_with(&one.mount.source))?;
+        let message = format!("the server can write {}: this profile", quote(held));
+        Some(
+            one.origin
+                .diagnostic(message, "keep the profile outside of what its server can write"),
+        )
+    };
+    let writable = candidates.iter().filter(|one| one.mount.access == Access::Write);
+    writable.filter_map(warning).collect()
 }
 
 /// Paths that no profile can give away, and why.

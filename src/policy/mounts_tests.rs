@@ -49,7 +49,7 @@ impl Disk {
     fn profile(&self, mounts: &str, flags: &Flags) -> Profile {
         let source = std::sync::Arc::new(Source {
             name: "p.toml".into(),
-            dir: Some(self.root.clone()),
+            file: Some(self.root.join("p.toml")),
         });
         let text = format!("version = 1\n[filesystem]\nmounts = [\n{mounts}\n]");
         let raw: RawProfile = load(text.as_bytes(), &source).unwrap();
@@ -324,6 +324,25 @@ fn a_link_of_somebody_else_in_an_open_folder_is_refused() {
     fs::set_permissions(&open, fs::Permissions::from_mode(0o1777)).unwrap();
     let error = disk.error(mount);
     assert!(error.contains("another user made it"), "{error}");
+}
+
+#[test]
+fn a_profile_that_its_server_can_write_is_a_warning() {
+    let disk = Disk::new();
+    let inner = disk.root.join("data/p.toml");
+    fs::write(
+        &inner,
+        "version = 1\n[filesystem]\nmounts = [{ path = \"${profile_dir}\", access = \"write\" }]",
+    )
+    .unwrap();
+    let open = |access: &str| {
+        let text = fs::read_to_string(&inner).unwrap().replace("write", access);
+        fs::write(&inner, text).unwrap();
+        let profile = crate::profile::open(inner.to_str(), None, &Flags::default(), &disk.host).unwrap();
+        resolve(&profile, &disk.host).unwrap().warnings
+    };
+    assert!(open("write")[0].message.contains("data/p.toml\": this profile"));
+    assert_eq!(open("read"), []);
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn host() -> Host {
 fn given(text: &str, dir: Option<&str>) -> Located<PathText> {
     let source = Arc::new(Source {
         name: "p.toml".into(),
-        dir: dir.map(PathBuf::from),
+        file: dir.map(|dir| Path::new(dir).join("p.toml")),
     });
     Origin::new(&source, (1, 1)).at(PathText::Template(text.into()))
 }

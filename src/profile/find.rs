@@ -207,7 +207,7 @@ fn read(path: &Path, shown: &str) -> io::Result<Found> {
     let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let source = Source {
         name: shown.to_owned(),
-        dir: place.parent().map(Path::to_owned),
+        file: Some(place.clone()),
     };
     Ok(Found {
         place: Place::File(place),

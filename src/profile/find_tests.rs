@@ -86,7 +86,7 @@ fn files_are_relative_to_where_they_are_named() {
     }
     let found = find("p.toml", &home.host).unwrap();
     assert_eq!(found.source.name, "p.toml");
-    assert_eq!(found.source.dir.as_deref(), Some(home.host.cwd.as_path()));
+    assert_eq!(found.source.file, Some(home.host.cwd.join("p.toml")));
 }
 
 #[test]

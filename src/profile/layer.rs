@@ -13,6 +13,8 @@ use crate::error::Diagnostic;
 /// One profile file, read and checked, its bases not yet looked up.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RawProfile {
+    /// The file it was read from; built-in profiles have none.
+    pub file: Option<PathBuf>,
     pub description: Option<Located<String>>,
     /// Names or paths of the bases, in order.
     pub extends: Vec<Located<String>>,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mcp_sandbox_platform::Bytes;
 use proptest::prelude::*;
 
 use super::*;
@@ -10,7 +11,7 @@ use crate::profile::Origin;
 fn source() -> Arc<Source> {
     Arc::new(Source {
         name: "p.toml".into(),
-        dir: Some("/profiles".into()),
+        file: Some("/profiles/p.toml".into()),
     })
 }
 

@@ -23,6 +23,7 @@ pub fn merge(
     flags: &Flags,
 ) -> Result<Profile, Error> {
     let description = chain.last().and_then(|profile| profile.description.clone());
+    let files = chain.iter().filter_map(|profile| profile.file.clone()).collect();
     let mut contexts = BTreeMap::new();
     let mut layer = builtin::default_layer();
     for profile in chain {
@@ -47,6 +48,7 @@ pub fn merge(
     let merged = Profile {
         name: name.to_owned(),
         description,
+        files,
         contexts: known,
         ..finish(flags.over(layer))
     };
@@ -68,6 +70,7 @@ fn finish(layer: Layer) -> Profile {
     Profile {
         name: String::new(),
         description: None,
+        files: Vec::new(),
         contexts: Vec::new(),
         run: layer.run.filter(|run| !run.value.is_empty()),
         cwd: layer.cwd,

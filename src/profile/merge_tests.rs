@@ -18,7 +18,7 @@ fn raw(text: &str) -> RawProfile {
 fn raw_in(dir: &str, text: &str) -> RawProfile {
     let source = Arc::new(Source {
         name: format!("{dir}/p.toml"),
-        dir: Some(dir.into()),
+        file: Some(format!("{dir}/p.toml").into()),
     });
     load(format!("version = 1\n{text}").as_bytes(), &source).unwrap()
 }

@@ -16,6 +16,7 @@ mod origin;
 pub mod package;
 mod read;
 pub mod select;
+mod word;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -50,6 +51,8 @@ pub struct Profile {
     /// The name, or the path of the file; `default` without one.
     pub name: String,
     pub description: Option<Located<String>>,
+    /// The files it was merged from.
+    pub files: Vec<PathBuf>,
     /// The names that `--context` takes.
     pub contexts: Vec<String>,
     /// The command used when nothing follows `--`, before variables; see [`expand::run`].

@@ -12,8 +12,8 @@ use crate::error::Diagnostic;
 pub struct Source {
     /// As messages show it: the file as the user named it, `built-in profile NAME`, or the flag.
     pub name: String,
-    /// The folder of the file, absolute; what `${profile_dir}` means. Only files have one.
-    pub dir: Option<PathBuf>,
+    /// The file, absolute; its folder is what `${profile_dir}` means. Built-in profiles and flags have none.
+    pub file: Option<PathBuf>,
 }
 
 /// One place in a source.
@@ -43,7 +43,7 @@ impl Origin {
     pub fn flag(name: &str) -> Self {
         let source = Source {
             name: name.to_owned(),
-            dir: None,
+            file: None,
         };
         Origin {
             source: Arc::new(source),
@@ -53,7 +53,7 @@ impl Origin {
 
     /// The folder that `${profile_dir}` means here.
     pub fn profile_dir(&self) -> Option<&Path> {
-        self.source.dir.as_deref()
+        self.source.file.as_deref().and_then(Path::parent)
     }
 
     /// Whether the value came from the command line and not from a file.
