@@ -22,9 +22,3 @@ pub fn print(text: &str) -> Result<(), Error> {
 pub fn warn(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
-
-/// Text for a terminal: control characters escaped, without quotes around it.
-pub fn printable(text: &str) -> String {
-    let quoted = mcp_sandbox_platform::quote(text);
-    quoted[1..quoted.len() - 1].to_owned()
-}

@@ -1,7 +1,7 @@
 //! `profiles list` and `profiles show`: what names there are, and what they stand for.
 
-use super::out::{self, printable};
-use crate::error::Error;
+use super::out;
+use crate::error::{Error, printable};
 use crate::profile::find::{self, Place, find};
 use crate::profile::{Host, builtin, load};
 

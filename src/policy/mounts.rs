@@ -1,6 +1,7 @@
 //! From the mounts of a profile, of flags and of arguments to paths of this host, each followed, judged and
 //! placed; or every reason why not.
 
+use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -9,7 +10,7 @@ use mcp_sandbox_platform::{self as platform, Access, quote};
 
 use super::links::{Followed, Link, follow};
 use super::sensitive::{self, Sensitive};
-use crate::error::Diagnostic;
+use crate::error::{Diagnostic, printable};
 use crate::profile::{Host, Located, Mount, Origin, PathText, Profile, expand, find, package};
 
 /// Made by the kernel, and in every box of its own.
@@ -74,61 +75,65 @@ pub fn path_args(
         } else {
             access
         };
-        match argument(word, access, host) {
+        match argument(word, access, mounts, host) {
             Ok(more) => candidates.extend(more),
             Err(one) => found.push(one),
         }
     }
-    let mut places: Vec<PathBuf> = Vec::new();
-    candidates.retain(|one| {
-        let new = !places.contains(&one.mount.at) && !mounts.iter().any(|shown| shows(shown, &one.mount));
-        places.push(one.mount.at.clone());
-        new
-    });
+    let mut places = HashSet::new();
+    candidates.retain(|one| places.insert(one.mount.at.clone()));
     judge(candidates, mounts, found, host)
 }
 
-/// The mounts that one argument asks for: none if it is no path.
-fn argument(word: &OsStr, access: Access, host: &Host) -> Result<Vec<Candidate>, Diagnostic> {
-    let origin = Origin::flag(&format!("argument {}", quote(word)));
+/// The mounts that one argument asks for: none if it is no path, or if `mounts` shows it already.
+fn argument(
+    word: &OsStr,
+    access: Access,
+    mounts: &[platform::Mount],
+    host: &Host,
+) -> Result<Vec<Candidate>, Diagnostic> {
     let existing = |followed: &Followed| followed.missing.as_os_str().is_empty();
-    let Some(path) = written_path(word, host) else {
-        return Ok(Vec::new());
-    };
-    let Some(followed) = follow(&path, host.uid).ok().filter(existing) else {
+    let path = written_path(word, host);
+    let followed = path
+        .as_deref()
+        .and_then(|path| follow(path, host.uid).ok())
+        .filter(existing);
+    let (Some(path), Some(followed)) = (path, followed) else {
         return Ok(Vec::new());
     };
     // `/dev/null` and the like are in every box.
     if KERNEL.iter().any(|own| followed.real.starts_with(own)) {
         return Ok(Vec::new());
     }
-    let mut places = vec![followed.real.clone()];
-    let written: PathBuf = path.components().collect();
-    if written != followed.real && !written.components().any(|part| part == Component::ParentDir) {
-        places.push(written);
-    }
-    let placed = places.into_iter().map(|at| {
-        // What no mount may show is told as such by `judge`.
-        if never(&followed.real, host).is_none() {
-            expand::allowed_target(&at, &origin).map_err(|one| Diagnostic {
-                hint: Some("show it with --read PATH:AT and write AT in its place".into()),
-                ..one
-            })?;
-        }
-        let mount = platform::Mount {
-            source: followed.real.clone(),
-            at,
-            access,
-            create: false,
-            reason: origin.to_string(),
-        };
-        Ok(Candidate {
-            mount,
-            origin: origin.clone(),
-            links: followed.links.clone(),
-        })
+    let origin = Origin::flag(&format!("argument {}", printable(word)));
+    let mount = |at: PathBuf| platform::Mount {
+        source: followed.real.clone(),
+        at,
+        access,
+        create: false,
+        reason: origin.to_string(),
+    };
+    let wanted = places(&path, &followed.real).into_iter().map(mount);
+    let new = wanted.filter(|one| !mounts.iter().any(|shown| shows(shown, one)));
+    let placed = new.map(|mount| {
+        refuse(&mount.source, host, &origin)?;
+        expand::allowed_target(&mount.at, &origin).map_err(|one| Diagnostic {
+            hint: Some("show it with --read PATH:AT and write AT in its place".into()),
+            ..one
+        })?;
+        let (origin, links) = (origin.clone(), followed.links.clone());
+        Ok(Candidate { mount, origin, links })
     });
     placed.collect()
+}
+
+/// Where an argument must be visible: where it really is, and where it is written if that can be said.
+fn places(written: &Path, real: &Path) -> Vec<PathBuf> {
+    let written: PathBuf = written.components().collect();
+    let clear = !written.components().any(|part| part == Component::ParentDir);
+    let mut places = vec![real.to_owned()];
+    places.extend(Some(written).filter(|written| clear && written != real));
+    places
 }
 
 /// Whether a mount already shows what another would show, at the same place, or holds that place itself.
@@ -155,6 +160,7 @@ fn candidate(given: &Located<Mount>, host: &Host) -> Result<Candidate, Diagnosti
         return Err(missing(&wanted, &followed, *access, path));
     }
     let source = followed.source();
+    refuse(&source, host, &path.origin)?;
     let at = match at {
         Some(at) => expand::target(at, host)?,
         None => {
@@ -258,7 +264,7 @@ fn judge(
     let mut warnings = Vec::new();
     for one in &candidates {
         found.extend(planted(one, &writable));
-        match never(&one.mount.source, host).or_else(|| holding(&one.mount.source, &sensitive)) {
+        match holding(&one.mount.source, &sensitive) {
             Some((why, hint)) => {
                 let message = format!("{} cannot be mounted: {why}", quote(&one.mount.source));
                 found.push(one.origin.diagnostic(message, hint));
@@ -304,11 +310,23 @@ fn rewritten(candidates: &[Candidate], files: &[PathBuf]) -> Vec<Diagnostic> {
     writable.filter_map(warning).collect()
 }
 
-/// Paths that no profile can give away, and why.
+/// Refuses the paths that no profile can give away.
+fn refuse(source: &Path, host: &Host, origin: &Origin) -> Result<(), Diagnostic> {
+    match never(source, host) {
+        Some((why, hint)) => {
+            Err(origin.diagnostic(format!("{} cannot be mounted: {why}", quote(source)), hint))
+        }
+        None => Ok(()),
+    }
+}
+
 fn never(source: &Path, host: &Host) -> Option<(String, String)> {
     let narrow = || "mount the folder that is needed, not all around it".to_owned();
     if source == Path::new("/") {
         return Some(("it is the whole disk".into(), narrow()));
+    }
+    if ["/home", "/Users"].iter().any(|homes| source == Path::new(homes)) {
+        return Some(("every user's home lies in it".into(), narrow()));
     }
     if let Some(own) = KERNEL.into_iter().find(|own| source.starts_with(own)) {
         return Some((

@@ -201,6 +201,7 @@ fn the_disk_the_home_and_the_kernels_own_are_refused() {
     let disk = Disk::new();
     for (path, why) in [
         ("/", "it is the whole disk"),
+        ("/home", "every user's home lies in it"),
         ("~", "it is your whole home"),
         ("${cwd}/..", "it is your whole home"),
         ("${home}/../", "your home lies in it"),

@@ -12,7 +12,7 @@ use super::load::{self, load};
 use super::nearest::{did_you_mean, nearest};
 use super::origin::{Located, Source};
 use super::{Host, builtin};
-use crate::error::{Diagnostic, Error};
+use crate::error::{Diagnostic, Error, printable};
 
 /// Longer chains of `extends` are refused; it bounds the recursion.
 const MOST_LEVELS: usize = 32;
@@ -139,7 +139,8 @@ impl Chain<'_> {
                 .map(|(_, source)| source.name.as_str())
                 .collect();
             names.push(&found.source.name);
-            let message = format!("profiles extend each other in a circle: {}", names.join(" -> "));
+            let circle = printable(names.join(" -> "));
+            let message = format!("profiles extend each other in a circle: {circle}");
             self.found.push(
                 base.origin
                     .diagnostic(message, "drop one of these from its extends"),

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::error::Diagnostic;
+use crate::error::{Diagnostic, printable};
 
 /// A text that gives settings: a profile's file, a built-in profile, or a flag.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,7 +82,7 @@ impl Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.place {
-            Some((line, _)) => write!(f, "{}:{line}", self.source.name),
+            Some((line, _)) => write!(f, "{}:{line}", printable(&self.source.name)),
             None => f.write_str(&self.source.name),
         }
     }

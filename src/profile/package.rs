@@ -294,8 +294,13 @@ fn push_script(
     resolve: &impl Fn(&Path) -> Option<PathBuf>,
     names: &mut Vec<String>,
 ) {
-    if let Some(at) = script_in(rest, valued) {
-        push_file(Path::new(&rest[at]), resolve, names);
+    let Some(at) = script_in(rest, valued) else {
+        return;
+    };
+    match text(&rest[at]).strip_prefix("npm:") {
+        // deno names packages like this.
+        Some(package) => push_package(package, names),
+        None => push_file(Path::new(&rest[at]), resolve, names),
     }
 }
 

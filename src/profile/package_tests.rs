@@ -91,6 +91,7 @@ fn interpreters_and_bare_paths_tell_by_their_file() {
         ("node node_modules/.bin/mcp-server-memory", MEMORY),
         ("node_modules/.bin/mcp-server-memory", MEMORY),
         ("/p/node_modules/a/node_modules/b/cli.js", "b"),
+        ("deno run -A npm:@modelcontextprotocol/server-memory@1 x", MEMORY),
         ("mcp-server-linked", "linked-package"),
         ("/usr/bin/my-server.exe --x", "my-server"),
         (
