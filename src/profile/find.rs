@@ -8,7 +8,7 @@ use std::sync::Arc;
 use mcp_sandbox_platform::quote;
 
 use super::layer::RawProfile;
-use super::load::{self, load};
+use super::load::{self, load_what_can_be};
 use super::nearest::{did_you_mean, nearest};
 use super::origin::{Located, Source};
 use super::{Host, builtin};
@@ -114,10 +114,8 @@ struct Chain<'h> {
 
 impl Chain<'_> {
     fn add(&mut self, profile: Found) {
-        let raw = match load(&profile.bytes, &profile.source) {
-            Ok(raw) => raw,
-            Err(found) => return self.found.extend(found),
-        };
+        let (raw, found) = load_what_can_be(&profile.bytes, &profile.source);
+        self.found.extend(found);
         self.open
             .push((profile.place.clone(), Arc::clone(&profile.source)));
         for base in &raw.extends {

@@ -138,7 +138,7 @@ fn long_chains_end() {
 #[test]
 fn missing_bases_are_told_where_they_are_named_and_all_at_once() {
     let home = Home::with(&[
-        ("a.toml", "extends = [\"tme\", \"x/y.toml\", \"b\"]"),
+        ("a.toml", "extends = [\"tme\", \"x/y.toml\", \"b\"]\nodd = 1"),
         ("b.toml", "nonsense = 1"),
     ]);
     let error = home.chain("a").unwrap_err();
@@ -147,6 +147,10 @@ fn missing_bases_are_told_where_they_are_named_and_all_at_once() {
         "{error}"
     );
     assert!(error.contains("did you mean \"time\"?"), "{error}");
+    assert!(
+        error.contains("a.toml:3:1: error: unknown key \"odd\""),
+        "{error}"
+    );
     assert!(
         error.contains("a.toml:2:19: error: cannot read the base \"x/y.toml\": it does not exist"),
         "{error}"

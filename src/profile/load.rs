@@ -41,7 +41,16 @@ const CONTEXT_COMMAND: [&str; 2] = ["run", "cwd"];
 /// # Errors
 /// Everything that is wrong with it, in the order of the text.
 pub fn load(bytes: &[u8], source: &Arc<Source>) -> Result<RawProfile, Vec<Diagnostic>> {
-    let text = text_of(bytes, source).map_err(|one| vec![one])?;
+    let (profile, found) = load_what_can_be(bytes, source);
+    if found.is_empty() { Ok(profile) } else { Err(found) }
+}
+
+/// Reads what can be read of a profile and tells what cannot, so that its bases can be checked all the same.
+pub fn load_what_can_be(bytes: &[u8], source: &Arc<Source>) -> (RawProfile, Vec<Diagnostic>) {
+    let text = match text_of(bytes, source) {
+        Ok(text) => text,
+        Err(one) => return (RawProfile::default(), vec![one]),
+    };
     let mut reader = Reader::new(source, text);
     let (tree, errors) = DeTable::parse_recoverable(text);
     let profile = if errors.is_empty() {
@@ -50,12 +59,7 @@ pub fn load(bytes: &[u8], source: &Arc<Source>) -> Result<RawProfile, Vec<Diagno
         errors.iter().for_each(|error| syntax(&mut reader, error));
         RawProfile::default()
     };
-    let found = reader.found();
-    if found.is_empty() {
-        Ok(profile)
-    } else {
-        Err(in_order(found))
-    }
+    (profile, in_order(reader.found()))
 }
 
 fn text_of<'b>(bytes: &'b [u8], source: &Source) -> Result<&'b str, Diagnostic> {
