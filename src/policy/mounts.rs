@@ -1,20 +1,19 @@
-//! From the mounts of a profile, of flags and of arguments to paths of this host, each followed, judged and
+//! From the mounts of a profile and of flags to paths of this host, each followed, judged and
 //! placed; or every reason why not.
 
-use std::collections::HashSet;
-use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use mcp_sandbox_platform::{self as platform, Access, quote};
 
+pub use super::arguments::path_args;
 use super::links::{Followed, Link, follow};
 use super::sensitive::{self, Sensitive};
-use crate::error::{Diagnostic, printable};
-use crate::profile::{Host, Located, Mount, Origin, PathText, Profile, expand, find, package};
+use crate::error::Diagnostic;
+use crate::profile::{Host, Located, Mount, Origin, PathText, Profile, expand, find, in_order};
 
 /// Made by the kernel, and in every box of its own.
-const KERNEL: [&str; 3] = ["/proc", "/sys", "/dev"];
+pub(super) const KERNEL: [&str; 3] = ["/proc", "/sys", "/dev"];
 
 /// The mounts of one run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -27,10 +26,10 @@ pub struct Resolved {
 
 /// A mount on its way to [`platform::Mount`], with what is needed to judge it.
 #[derive(Debug)]
-struct Candidate {
-    mount: platform::Mount,
-    origin: Origin,
-    links: Vec<Link>,
+pub(super) struct Candidate {
+    pub mount: platform::Mount,
+    pub origin: Origin,
+    pub links: Vec<Link>,
 }
 
 /// Resolves what the profile and the flags mount.
@@ -52,99 +51,6 @@ pub fn resolve(profile: &Profile, host: &Host) -> Result<Resolved, Vec<Diagnosti
     let mut resolved = judge(candidates, &[], found, host)?;
     resolved.warnings.extend(rewritten);
     Ok(resolved)
-}
-
-/// Mounts the paths among a command's arguments where they are written, and where they really are. What
-/// `mounts` shows at that place is left alone, whatever its access: what was said outright wins. The script of an
-/// interpreter is never writable. An argument that does not exist, or that is not written as a path, is no path.
-///
-/// # Errors
-/// Every argument whose mount is refused.
-pub fn path_args(
-    argv: &[OsString],
-    access: Access,
-    mounts: &[platform::Mount],
-    host: &Host,
-) -> Result<Resolved, Vec<Diagnostic>> {
-    let script = package::script(argv);
-    let mut found = Vec::new();
-    let mut candidates: Vec<Candidate> = Vec::new();
-    for (index, word) in argv.iter().enumerate().skip(1) {
-        let access = if Some(index) == script {
-            Access::Read
-        } else {
-            access
-        };
-        match argument(word, access, mounts, host) {
-            Ok(more) => candidates.extend(more),
-            Err(one) => found.push(one),
-        }
-    }
-    let mut places = HashSet::new();
-    candidates.retain(|one| places.insert(one.mount.at.clone()));
-    judge(candidates, mounts, found, host)
-}
-
-/// The mounts that one argument asks for: none if it is no path, or if `mounts` shows it already.
-fn argument(
-    word: &OsStr,
-    access: Access,
-    mounts: &[platform::Mount],
-    host: &Host,
-) -> Result<Vec<Candidate>, Diagnostic> {
-    let existing = |followed: &Followed| followed.missing.as_os_str().is_empty();
-    let path = written_path(word, host);
-    let followed = path
-        .as_deref()
-        .and_then(|path| follow(path, host.uid).ok())
-        .filter(existing);
-    let (Some(path), Some(followed)) = (path, followed) else {
-        return Ok(Vec::new());
-    };
-    // `/dev/null` and the like are in every box.
-    if KERNEL.iter().any(|own| followed.real.starts_with(own)) {
-        return Ok(Vec::new());
-    }
-    let origin = Origin::flag(&format!("argument {}", printable(word)));
-    let mount = |at: PathBuf| platform::Mount {
-        source: followed.real.clone(),
-        at,
-        access,
-        create: false,
-        reason: origin.to_string(),
-    };
-    let wanted = places(&path, &followed.real).into_iter().map(mount);
-    let new = wanted.filter(|one| !mounts.iter().any(|shown| shows(shown, one)));
-    let placed = new.map(|mount| {
-        refuse(&mount.source, host, &origin)?;
-        expand::allowed_target(&mount.at, &origin).map_err(|one| Diagnostic {
-            hint: Some("show it with --read PATH:AT and write AT in its place".into()),
-            ..one
-        })?;
-        let (origin, links) = (origin.clone(), followed.links.clone());
-        Ok(Candidate { mount, origin, links })
-    });
-    placed.collect()
-}
-
-/// Where an argument must be visible: where it really is, and where it is written if that can be said.
-fn places(written: &Path, real: &Path) -> Vec<PathBuf> {
-    let written: PathBuf = written.components().collect();
-    let clear = !written.components().any(|part| part == Component::ParentDir);
-    let mut places = vec![real.to_owned()];
-    places.extend(Some(written).filter(|written| clear && written != real));
-    places
-}
-
-/// Whether a mount already shows what another would show, at the same place, or holds that place itself.
-fn shows(shown: &platform::Mount, wanted: &platform::Mount) -> bool {
-    match (
-        wanted.at.strip_prefix(&shown.at),
-        wanted.source.strip_prefix(&shown.source),
-    ) {
-        (Ok(at), Ok(source)) => at == source,
-        _ => wanted.at == shown.at,
-    }
 }
 
 fn candidate(given: &Located<Mount>, host: &Host) -> Result<Candidate, Diagnostic> {
@@ -244,37 +150,31 @@ fn duplicates(candidates: &[Candidate]) -> Vec<Diagnostic> {
     twice.collect()
 }
 
-/// Applies every rule that needs the whole set and the host.
-fn judge(
+/// Applies every rule that needs the whole set and the host. `others` are mounts of this run that were judged before.
+pub(super) fn judge(
     mut candidates: Vec<Candidate>,
     others: &[platform::Mount],
     mut found: Vec<Diagnostic>,
     host: &Host,
 ) -> Result<Resolved, Vec<Diagnostic>> {
-    let sensitive = if candidates.is_empty() {
-        Vec::new()
-    } else {
-        sensitive::present(host)
+    let sensitive = match candidates.as_slice() {
+        [] => Vec::new(),
+        _ => sensitive::present(host),
     };
     let mounts = candidates.iter().map(|one| &one.mount).chain(others);
-    let writable: Vec<&Path> = mounts
+    let writable = mounts
         .filter(|one| one.access == Access::Write)
-        .map(|one| one.source.as_path())
-        .collect();
-    let mut warnings = Vec::new();
-    for one in &candidates {
-        found.extend(planted(one, &writable));
-        match holding(&one.mount.source, &sensitive) {
-            Some((why, hint)) => {
-                let message = format!("{} cannot be mounted: {why}", quote(&one.mount.source));
-                found.push(one.origin.diagnostic(message, hint));
-            }
-            None => warnings.extend(named(one, &sensitive)),
-        }
-    }
+        .map(|one| one.source.as_path());
+    let writable: Vec<&Path> = writable.collect();
+    found.extend(candidates.iter().filter_map(|one| planted(one, &writable)));
+    found.extend(candidates.iter().filter_map(|one| holding(one, &sensitive)));
     if !found.is_empty() {
-        return Err(found);
+        return Err(in_order(found));
     }
+    let warnings = candidates
+        .iter()
+        .filter_map(|one| named(one, &sensitive))
+        .collect();
     candidates.sort_by(|a, b| a.mount.at.cmp(&b.mount.at));
     let mounts = candidates.into_iter().map(|one| one.mount).collect();
     Ok(Resolved { mounts, warnings })
@@ -311,7 +211,7 @@ fn rewritten(candidates: &[Candidate], files: &[PathBuf]) -> Vec<Diagnostic> {
 }
 
 /// Refuses the paths that no profile can give away.
-fn refuse(source: &Path, host: &Host, origin: &Origin) -> Result<(), Diagnostic> {
+pub(super) fn refuse(source: &Path, host: &Host, origin: &Origin) -> Result<(), Diagnostic> {
     match never(source, host) {
         Some((why, hint)) => {
             Err(origin.diagnostic(format!("{} cannot be mounted: {why}", quote(source)), hint))
@@ -342,16 +242,18 @@ fn never(source: &Path, host: &Host) -> Option<(String, String)> {
         .then(|| ("your home lies in it".into(), narrow()))
 }
 
-fn holding(source: &Path, sensitive: &[Sensitive]) -> Option<(String, String)> {
+fn holding(one: &Candidate, sensitive: &[Sensitive]) -> Option<Diagnostic> {
+    let source = &one.mount.source;
     let below = |path: &Path| path != source && path.starts_with(source);
     let held = sensitive
         .iter()
-        .find(|one| below(&one.real) || below(&one.path))?;
-    let why = format!("it holds {} ({})", quote(&held.path), held.reason);
-    Some((
-        why,
-        format!("mount the folders beside {} one by one", quote(&held.path)),
-    ))
+        .find(|store| below(&store.real) || below(&store.path))?;
+    let (folder, store) = (quote(source), quote(&held.path));
+    let message = format!("{folder} cannot be mounted: it holds {store} ({})", held.reason);
+    Some(
+        one.origin
+            .diagnostic(message, format!("mount the folders beside {store} one by one")),
+    )
 }
 
 fn named(one: &Candidate, sensitive: &[Sensitive]) -> Option<Diagnostic> {
@@ -362,36 +264,6 @@ fn named(one: &Candidate, sensitive: &[Sensitive]) -> Option<Diagnostic> {
     let message = format!("the server gets {}: {}", quote(source), store.reason);
     let hint = "only mount it for a server that you would give it by hand";
     Some(one.origin.diagnostic(message, hint))
-}
-
-/// The path in an argument: written as one, alone or behind `--option=`.
-fn written_path(word: &OsStr, host: &Host) -> Option<PathBuf> {
-    let bytes = word.as_encoded_bytes();
-    let start = match bytes.first() {
-        Some(b'-') => bytes.iter().position(|byte| *byte == b'=')? + 1,
-        _ => 0,
-    };
-    let path = PathBuf::from(tail(word, start));
-    match path.strip_prefix("~") {
-        Ok(rest) => Some(host.home.join(rest)),
-        Err(_) => {
-            let bytes = &bytes[start..];
-            let path_like = bytes.contains(&b'/') || bytes.first() == Some(&b'.');
-            path_like.then(|| host.cwd.join(&path))
-        }
-    }
-}
-
-#[cfg(unix)]
-fn tail(word: &OsStr, start: usize) -> &OsStr {
-    use std::os::unix::ffi::OsStrExt;
-    OsStr::from_bytes(&word.as_bytes()[start..])
-}
-
-/// A word that is not Unicode names no path behind an option here.
-#[cfg(not(unix))]
-fn tail(word: &OsStr, start: usize) -> &OsStr {
-    word.to_str().map_or(word, |text| OsStr::new(&text[start..]))
 }
 
 #[cfg(unix)]

@@ -1,5 +1,6 @@
 //! Each refusal beside the mount that is allowed.
 
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, lchown, symlink};
 

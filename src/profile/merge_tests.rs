@@ -1,6 +1,5 @@
 //! How layers lie over each other.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 

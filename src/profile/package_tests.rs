@@ -52,6 +52,10 @@ fn launchers_are_seen_through() {
         ("npx.cmd -y @modelcontextprotocol/server-filesystem", FS),
         ("npm exec -y -- @modelcontextprotocol/server-filesystem /w", FS),
         ("npm --silent x @modelcontextprotocol/server-filesystem", FS),
+        (
+            "npx @scope/npx -y @modelcontextprotocol/server-filesystem",
+            "@scope/npx",
+        ),
         ("npm install @modelcontextprotocol/server-filesystem", ""),
         ("pnpm dlx @modelcontextprotocol/server-filesystem", FS),
         ("pnpm -C /w exec mcp-server-filesystem", "mcp-server-filesystem"),
