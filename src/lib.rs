@@ -1,13 +1,43 @@
 //! mcp-sandbox: run any MCP server in a box that the operating system enforces.
+//!
+//! One direction: what was typed ([`cli`]), what it means here ([`profile`], [`runtime`], [`policy`]), what
+//! is done about it (the platform package), what a person reads ([`commands`], [`error`]).
 
+pub mod cli;
 pub mod commands;
+pub mod duration;
 pub mod error;
+pub mod host;
 pub mod policy;
 pub mod profile;
+pub mod runtime;
 
 use std::process::ExitCode;
 
-/// The program.
+use clap::Parser as _;
+use clap::error::ErrorKind;
+
+use error::Kind;
+
+/// The program: parse, dispatch, print the error, exit code.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            return if asked_for {
+                ExitCode::SUCCESS
+            } else {
+                Kind::Setup.code().into()
+            };
+        }
+    };
+    match commands::dispatch(cli.command) {
+        Ok(code) => code,
+        Err(error) => {
+            commands::out::warn(&error.to_string());
+            error.kind.code().into()
+        }
+    }
 }

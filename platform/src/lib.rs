@@ -6,9 +6,12 @@
 //! and nowhere else.
 
 mod bytes;
+pub mod linux;
 mod policy;
+mod support;
 mod text;
 
 pub use bytes::Bytes;
 pub use policy::{Access, Command, Home, HomeKind, Link, Mount, Network, Policy, Process, User};
+pub use support::{Support, Unenforceable};
 pub use text::quote;

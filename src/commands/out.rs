@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+pub use crate::error::printable;
+
 use crate::error::Error;
 
 /// Writes text to stdout as it is.

@@ -1,6 +1,277 @@
 //! From a merged profile and the host to a policy: absolute, nothing optional left.
 
 mod arguments;
+pub mod environment;
 mod links;
 pub mod mounts;
 pub mod sensitive;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use mcp_sandbox_platform::{Bytes, Command, Home, HomeKind, Link, Mount, Network, Policy, Process, quote};
+
+use crate::error::{Diagnostic, Error};
+use crate::host::{Account, Facts};
+use crate::profile::{Flags, HomeMode, Located, Profile, User, expand, select};
+use crate::runtime::{self, Runtime};
+use crate::{profile, runtime::System};
+
+/// What was asked for: a profile and the flags over it, and the command.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    pub profile: Option<String>,
+    pub context: Option<String>,
+    pub flags: Flags,
+    pub command: Vec<OsString>,
+}
+
+/// A policy, with what a person should know about how it came to be.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    pub policy: Policy,
+    /// The mounts that the profile, the flags and the arguments ask for.
+    pub asked: Vec<Mount>,
+    /// The profile was picked by its `command.match`.
+    pub picked: bool,
+    /// Lines that are printed even with `--quiet`.
+    pub warnings: Vec<Diagnostic>,
+    /// How the command was followed, for `-v`.
+    pub notes: Vec<String>,
+    /// Arguments that name paths which the box does not show.
+    pub hidden: Vec<PathBuf>,
+}
+
+/// Size of an ephemeral home; memory that is used only as far as it is filled.
+const HOME_SIZE: Bytes = Bytes(1 << 30);
+
+/// Loads the profile that is asked for or fits, and resolves it for this host.
+///
+/// # Errors
+/// Whatever in the profile, the flags or the command cannot be carried out here.
+pub fn resolve(request: &Request, facts: &Facts) -> Result<Resolved, Error> {
+    let (name, mut warnings) = choose(request, facts)?;
+    let picked = request.profile.is_none() && name.is_some();
+    let profile = profile::open(
+        name.as_deref(),
+        request.context.as_deref(),
+        &request.flags,
+        &facts.profile,
+    )?;
+    let command = command(request, &profile, facts)?;
+    let runtime = runtime::resolve(&command, &facts.runtime)?;
+    let system = runtime::system();
+
+    let given = mounts::resolve(&profile, &facts.profile).map_err(Error::profile)?;
+    warnings.extend(given.warnings);
+    let mut mounts = given.mounts;
+    if let Some(access) = profile.path_args.value.access() {
+        let more = mounts::path_args(&command, access, &mounts, &facts.profile).map_err(Error::profile)?;
+        warnings.extend(more.warnings);
+        mounts.extend(more.mounts);
+    }
+    let hidden = runtime
+        .hidden_args
+        .iter()
+        .filter(|path| !is_visible(path, &mounts))
+        .cloned()
+        .collect();
+    let links = links_of(&system, &runtime, &mounts);
+    let asked = mounts.clone();
+    let mounts = in_order(mounts, system.mounts, runtime.mounts.clone());
+
+    let account = account(&profile.user, facts)?;
+    let home = home(&profile, &account, facts)?;
+    let cwd = working_directory(&profile, &mounts, &home, facts)?;
+    let policy = Policy {
+        profile: profile.name.clone(),
+        process: Process {
+            spawn: profile.spawn.value,
+            capabilities: profile
+                .capabilities
+                .iter()
+                .map(|name| name.value.clone())
+                .collect(),
+            env: environment::environment(&profile, &runtime, &account.user, &home.at, &cwd),
+            user: account.user,
+        },
+        command: Command {
+            program: runtime.program,
+            argv: runtime.argv,
+            cwd,
+        },
+        mounts,
+        links,
+        home,
+        tmp: profile.tmp.value,
+        network: Network::None,
+    };
+    Ok(Resolved {
+        policy,
+        asked,
+        picked,
+        warnings,
+        notes: runtime.notes,
+        hidden,
+    })
+}
+
+/// The profile that was named, or the one that fits the command.
+fn choose(request: &Request, facts: &Facts) -> Result<(Option<String>, Vec<Diagnostic>), Error> {
+    if request.profile.is_some() || request.command.is_empty() {
+        return Ok((request.profile.clone(), Vec::new()));
+    }
+    let follow = |path: &Path| runtime::locate(path.as_os_str(), &facts.runtime);
+    let selection = select::select(&request.command, &facts.profile, follow)?;
+    Ok((selection.name, selection.unread))
+}
+
+fn command(request: &Request, profile: &Profile, facts: &Facts) -> Result<Vec<OsString>, Error> {
+    if !request.command.is_empty() {
+        return Ok(request.command.clone());
+    }
+    match expand::run(profile, &facts.profile).map_err(Error::profile)? {
+        words if words.is_empty() => Err(Error::setup("there is no command to run")
+            .hint(
+                "write it after --, as in: mcp-sandbox run -- npx -y @modelcontextprotocol/server-everything",
+            )
+            .hint("or give the profile a command: [command] run = [\"npx\", …]")),
+        words => Ok(words),
+    }
+}
+
+/// What the profile and the flags mount wins over what the runtime would mount.
+fn in_order(asked: Vec<Mount>, system: Vec<Mount>, runtime: Vec<Mount>) -> Vec<Mount> {
+    let mut mounts = asked;
+    for mount in system.into_iter().chain(runtime) {
+        let shown = mounts
+            .iter()
+            .any(|known| known.at == mount.at || shows(known, &mount));
+        if !shown {
+            mounts.push(mount);
+        }
+    }
+    mounts.sort_by(|one, two| one.at.cmp(&two.at));
+    mounts
+}
+
+/// Whether the box already shows at the same place what another mount would show there.
+fn shows(known: &Mount, wanted: &Mount) -> bool {
+    match (
+        wanted.at.strip_prefix(&known.at),
+        wanted.source.strip_prefix(&known.source),
+    ) {
+        (Ok(at), Ok(source)) => at == source,
+        _ => false,
+    }
+}
+
+fn is_visible(path: &Path, mounts: &[Mount]) -> bool {
+    mounts.iter().any(|mount| path.starts_with(&mount.at))
+}
+
+/// Links of the system and the runtime; none below a mount, where the host's own links are.
+fn links_of(system: &System, runtime: &Runtime, mounts: &[Mount]) -> Vec<Link> {
+    let mut links: Vec<Link> = Vec::new();
+    for link in system.links.iter().chain(&runtime.links) {
+        if !links.iter().any(|known| known.at == link.at) && !is_visible(&link.at, mounts) {
+            links.push(link.clone());
+        }
+    }
+    links
+}
+
+/// Who the server runs as.
+fn account(user: &Located<User>, facts: &Facts) -> Result<Account, Error> {
+    let own = Account {
+        user: facts.user.clone(),
+        home: facts.profile.home.clone(),
+    };
+    let wanted = match &user.value {
+        User::Inherit => return Ok(own),
+        User::Name(name) => Account::of(name)?,
+        User::Uid(uid) => Account::of(&uid.to_string())?,
+    };
+    if wanted.user.uid == own.user.uid {
+        return Ok(own);
+    }
+    if own.user.uid != 0 {
+        let message = format!(
+            "only root can start a server as another user, {}",
+            quote(&wanted.user.name)
+        );
+        return Err(Error::profile(vec![
+            user.origin.diagnostic(message, "remove user, or start as root"),
+        ]));
+    }
+    Ok(wanted)
+}
+
+/// The home in the box lies where the user's home lies on the host, so that paths below it mean the same.
+fn home(profile: &Profile, account: &Account, facts: &Facts) -> Result<Home, Error> {
+    let usual =
+        expand::allowed_target(&account.home, &profile.home.origin).is_ok() && account.home.is_absolute();
+    let at = if usual {
+        account.home.clone()
+    } else {
+        Path::new("/home").join(&account.user.name)
+    };
+    let kind = match profile.home.value {
+        HomeMode::Ephemeral => HomeKind::Ephemeral(HOME_SIZE),
+        HomeMode::Persistent => HomeKind::Persistent(persistent_home(profile, facts)?),
+    };
+    Ok(Home { at, kind })
+}
+
+/// A folder of our own state, named after the profile; a profile's file counts by its path.
+fn persistent_home(profile: &Profile, facts: &Facts) -> Result<PathBuf, Error> {
+    let name = profile.name.replace('%', "%25").replace('/', "%2F");
+    if name.len() > 255 || name.starts_with('.') {
+        let message = format!(
+            "the path of profile {} is too long to name a home after",
+            quote(&profile.name)
+        );
+        return Err(Error::setup(message).hint("move the profile to a shorter path"));
+    }
+    let homes = facts.profile.state_dir.join("homes");
+    // The folder may not exist yet; what exists of the path must be free of symbolic links.
+    let existing = homes
+        .ancestors()
+        .find_map(|part| Some((part, part.canonicalize().ok()?)));
+    let homes = match existing {
+        Some((part, real)) => real.join(homes.strip_prefix(part).unwrap_or(Path::new(""))),
+        None => homes,
+    };
+    Ok(homes.join(name))
+}
+
+/// What the profile says, else the client's own folder where the box shows it, else the home.
+fn working_directory(
+    profile: &Profile,
+    mounts: &[Mount],
+    home: &Home,
+    facts: &Facts,
+) -> Result<PathBuf, Error> {
+    if let Some(cwd) = expand::cwd(profile, &facts.profile).map_err(|one| Error::profile(vec![one]))? {
+        let inside = cwd == Path::new("/") || cwd.starts_with(&home.at) || cwd.starts_with("/tmp");
+        let shown = mounts
+            .iter()
+            .any(|mount| cwd.starts_with(&mount.at) || mount.at.starts_with(&cwd));
+        if inside || shown {
+            return Ok(cwd);
+        }
+        let origin = profile.cwd.as_ref().map(|cwd| &cwd.origin).expect("cwd is given");
+        let message = format!("the working directory {} is not in the box", quote(&cwd));
+        let hint = "mount it with --read or --write, or name a folder that a mount shows";
+        return Err(Error::profile(vec![origin.diagnostic(message, hint)]));
+    }
+    let own = &facts.profile.cwd;
+    let place = |mount: &Mount| Some(mount.at.join(own.strip_prefix(&mount.source).ok()?));
+    // The innermost mount that shows the folder.
+    let shown = mounts
+        .iter()
+        .filter(|mount| own.starts_with(&mount.source))
+        .max_by_key(|mount| mount.source.components().count());
+    let shown = shown.and_then(place).map(|path| path.components().collect());
+    Ok(shown.unwrap_or_else(|| home.at.clone()))
+}

@@ -1,0 +1,415 @@
+//! The filter's table compiled to BPF.
+//!
+//! seccompiler compiles the conditions on arguments. It tests one number after the other, which for three
+//! hundred calls costs more than a millisecond at every launch (the kernel walks the program once per call
+//! when it is installed), so the decision by number is a search tree of our own in front:
+//!
+//! 1. check the architecture: from seccompiler; another one kills the process
+//! 2. find the call's number: allow, refuse, or go on to one of the sections below
+//! 3. conditions on arguments: from seccompiler, a section for each call
+//!
+//! The tests run the whole program for every number and compare its answer with the table.
+
+use std::collections::BTreeMap;
+
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    sock_filter,
+};
+
+use super::filter::{ALLOWED, ARGUMENTS, Argument, REFUSED, SPAWN};
+use super::numbers::number;
+
+type Result<T> = std::result::Result<T, seccompiler::BackendError>;
+
+/// What init may still do: wait, read signals, signal the server, tell the supervisor, end.
+const INIT: [&str; 13] = [
+    "read",
+    "write",
+    "close",
+    "sendto",
+    "sendmsg",
+    "wait4",
+    "kill",
+    "ppoll",
+    "exit_group",
+    "rt_sigreturn",
+    "brk",
+    "munmap",
+    "mmap",
+];
+
+/// How many instructions of a compiled section check the architecture.
+const ARCHITECTURE_CHECK: usize = 3;
+
+/// What happens to one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Allow,
+    Errno(i32),
+    /// The arguments decide, in this section.
+    Arguments(usize),
+}
+
+/// A search tree over ranges of numbers, and the sections its leaves lead to.
+struct Program {
+    verdicts: BTreeMap<u32, Verdict>,
+    sections: Vec<BpfProgram>,
+}
+
+/// The filter of the server.
+pub fn server(spawn: bool) -> Result<BpfProgram> {
+    let mut program = Program {
+        verdicts: BTreeMap::new(),
+        sections: Vec::new(),
+    };
+    program.decide(
+        REFUSED.iter().flat_map(|group| group.calls),
+        Verdict::Errno(libc::EPERM),
+    );
+    program.decide(ALLOWED.iter().flat_map(|group| group.calls), Verdict::Allow);
+    program.decide(
+        SPAWN.calls,
+        if spawn {
+            Verdict::Allow
+        } else {
+            Verdict::Errno(libc::EPERM)
+        },
+    );
+    for (name, argument, errno) in ARGUMENTS {
+        let rules = match *name {
+            "clone" if !spawn => vec![threads_only()?],
+            _ => permitting(*argument)?,
+        };
+        program.decide_by_arguments(name, rules, errno.number())?;
+    }
+    program.assemble()
+}
+
+/// The filter of init after it has forked the server.
+pub fn init() -> Result<BpfProgram> {
+    let mut program = Program {
+        verdicts: BTreeMap::new(),
+        sections: Vec::new(),
+    };
+    program.decide(&INIT, Verdict::Allow);
+    program.assemble()
+}
+
+impl Program {
+    fn decide<'a>(&mut self, names: impl IntoIterator<Item = &'a &'static str>, verdict: Verdict) {
+        let numbers = names.into_iter().filter_map(|name| number(name));
+        self.verdicts
+            .extend(numbers.map(|number| (number as u32, verdict)));
+    }
+
+    fn decide_by_arguments(&mut self, name: &str, rules: Vec<SeccompRule>, errno: i32) -> Result<()> {
+        let Some(number) = number(name) else { return Ok(()) };
+        self.verdicts
+            .insert(number as u32, Verdict::Arguments(self.sections.len()));
+        self.sections.push(section([(number, rules)].into(), errno)?);
+        Ok(())
+    }
+
+    fn assemble(self) -> Result<BpfProgram> {
+        // An empty section has the check of the architecture that stands first.
+        let mut program = section(BTreeMap::new(), libc::ENOSYS)?;
+        program.truncate(ARCHITECTURE_CHECK);
+        program.push(statement(
+            libc::BPF_LD | libc::BPF_W | libc::BPF_ABS,
+            NUMBER_OFFSET,
+        ));
+        let mut tree = Tree {
+            code: Vec::new(),
+            jumps: Vec::new(),
+        };
+        tree.search(&ranges(&self.verdicts));
+        let mut starts = Vec::new();
+        let mut end = tree.code.len();
+        for section in &self.sections {
+            starts.push(end);
+            end += section.len() - ARCHITECTURE_CHECK;
+        }
+        for (at, section) in tree.jumps {
+            tree.code[at].k = (starts[section] - at - 1) as u32;
+        }
+        program.extend(tree.code);
+        program.extend(
+            self.sections
+                .into_iter()
+                .flat_map(|section| section.into_iter().skip(ARCHITECTURE_CHECK)),
+        );
+        Ok(program)
+    }
+}
+
+/// Offset of `nr` in struct seccomp_data.
+const NUMBER_OFFSET: u32 = 0;
+
+/// First number of every run of equal verdicts, from 0 to the end of all numbers. x32 numbers lie far above
+/// the last one known and fall into the last run, ENOSYS.
+fn ranges(verdicts: &BTreeMap<u32, Verdict>) -> Vec<(u32, Verdict)> {
+    let unknown = Verdict::Errno(libc::ENOSYS);
+    let mut ranges = vec![(0, unknown)];
+    let mut next = 0;
+    for (&number, &verdict) in verdicts {
+        if number > next {
+            ranges.push((next, unknown));
+        }
+        ranges.push((number, verdict));
+        next = number + 1;
+    }
+    ranges.push((next, unknown));
+    ranges.reverse();
+    ranges.dedup_by_key(|(first, _)| *first);
+    ranges.reverse();
+    ranges.dedup_by_key(|(_, verdict)| *verdict);
+    ranges
+}
+
+struct Tree {
+    code: BpfProgram,
+    /// Jumps to sections whose distance is not known yet.
+    jumps: Vec<(usize, usize)>,
+}
+
+impl Tree {
+    /// Code that finds the range of the loaded number by halving.
+    fn search(&mut self, ranges: &[(u32, Verdict)]) {
+        if let [(_, verdict)] = ranges {
+            return self.leaf(*verdict);
+        }
+        let (lower, upper) = ranges.split_at(ranges.len() / 2);
+        // At or above the pivot: skip the lower half, by a jump that reaches any distance.
+        let test = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
+        self.code.push(sock_filter {
+            code: test as u16,
+            jt: 0,
+            jf: 1,
+            k: upper[0].0,
+        });
+        let jump = self.code.len();
+        self.code.push(statement(libc::BPF_JMP | libc::BPF_JA, 0));
+        self.search(lower);
+        self.code[jump].k = (self.code.len() - jump - 1) as u32;
+        self.search(upper);
+    }
+
+    fn leaf(&mut self, verdict: Verdict) {
+        let action = match verdict {
+            Verdict::Allow => libc::SECCOMP_RET_ALLOW,
+            Verdict::Errno(errno) => libc::SECCOMP_RET_ERRNO | errno as u32,
+            Verdict::Arguments(section) => {
+                self.jumps.push((self.code.len(), section));
+                return self.code.push(statement(libc::BPF_JMP | libc::BPF_JA, 0));
+            }
+        };
+        self.code.push(statement(libc::BPF_RET | libc::BPF_K, action));
+    }
+}
+
+fn statement(code: u32, k: u32) -> sock_filter {
+    sock_filter {
+        code: code as u16,
+        jt: 0,
+        jf: 0,
+        k,
+    }
+}
+
+fn section(rules: BTreeMap<i64, Vec<SeccompRule>>, errno: i32) -> Result<BpfProgram> {
+    let otherwise = SeccompAction::Errno(errno as u32);
+    SeccompFilter::new(
+        rules,
+        otherwise,
+        SeccompAction::Allow,
+        std::env::consts::ARCH.try_into()?,
+    )?
+    .try_into()
+}
+
+/// Threads share the thread group; anything else made by clone(2) is a child process.
+fn threads_only() -> Result<SeccompRule> {
+    let thread = libc::CLONE_THREAD as u64;
+    rule([(0, SeccompCmpOp::MaskedEq(thread), thread)])
+}
+
+/// Rules of which one matches when the call may be made.
+fn permitting(argument: Argument) -> Result<Vec<SeccompRule>> {
+    match argument {
+        Argument::In { index, values } => values
+            .iter()
+            .map(|value| rule([(index, SeccompCmpOp::Eq, (*value).into())]))
+            .collect(),
+        Argument::NotIn { index, values } => Ok(vec![rule(
+            values
+                .iter()
+                .map(|value| (index, SeccompCmpOp::Ne, (*value).into())),
+        )?]),
+        Argument::NoneOf { index, bits } => {
+            Ok(vec![rule([(index, SeccompCmpOp::MaskedEq(bits.into()), 0)])?])
+        }
+    }
+}
+
+/// All conditions at once, each on the lower 32 bits of an argument.
+fn rule(conditions: impl IntoIterator<Item = (u8, SeccompCmpOp, u64)>) -> Result<SeccompRule> {
+    let conditions = conditions.into_iter();
+    let conditions =
+        conditions.map(|(index, op, value)| SeccompCondition::new(index, SeccompCmpArgLen::Dword, op, value));
+    SeccompRule::new(conditions.collect::<Result<_>>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::linux::filter::allowed_names;
+    use std::collections::BTreeSet;
+
+    const ARCH: u32 = if cfg!(target_arch = "x86_64") {
+        0xc000_003e
+    } else {
+        0xc000_00b7
+    };
+    const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
+
+    fn errno(number: i32) -> u32 {
+        libc::SECCOMP_RET_ERRNO | number as u32
+    }
+
+    /// What the kernel's interpreter answers (struct seccomp_data, classic BPF).
+    fn run(program: &[sock_filter], arch: u32, number: u32, args: [u64; 6]) -> u32 {
+        let mut data = Vec::from(number.to_ne_bytes());
+        data.extend(arch.to_ne_bytes());
+        data.extend([0; 8]);
+        args.iter().for_each(|arg| data.extend(arg.to_ne_bytes()));
+        let (mut at, mut accumulator) = (0, 0u32);
+        loop {
+            let step = &program[at];
+            at += 1;
+            let skip = |taken: bool| usize::from(if taken { step.jt } else { step.jf });
+            match u32::from(step.code) {
+                0x20 => accumulator = u32::from_ne_bytes(data[step.k as usize..][..4].try_into().unwrap()),
+                0x54 => accumulator &= step.k,
+                0x05 => at += step.k as usize,
+                0x15 => at += skip(accumulator == step.k),
+                0x25 => at += skip(accumulator > step.k),
+                0x35 => at += skip(accumulator >= step.k),
+                0x06 => return step.k,
+                other => panic!("instruction {other:#x}"),
+            }
+        }
+    }
+
+    fn call(spawn: bool, name: &str, args: [u64; 6]) -> u32 {
+        run(&server(spawn).unwrap(), ARCH, number(name).unwrap() as u32, args)
+    }
+
+    #[test]
+    fn every_number_gets_the_answer_of_the_table() {
+        let program = server(true).unwrap();
+        let numbers = |names: &mut dyn Iterator<Item = &'static str>| -> BTreeSet<u32> {
+            names.filter_map(number).map(|number| number as u32).collect()
+        };
+        let by_arguments = numbers(&mut ARGUMENTS.iter().map(|(name, ..)| *name));
+        let allowed = numbers(&mut allowed_names());
+        let refused = numbers(&mut REFUSED.iter().flat_map(|group| group.calls.iter().copied()));
+        for number in (0..1024).filter(|number| !by_arguments.contains(number)) {
+            let expected = match number {
+                _ if allowed.contains(&number) => ALLOW,
+                _ if refused.contains(&number) => errno(libc::EPERM),
+                _ => errno(libc::ENOSYS),
+            };
+            assert_eq!(run(&program, ARCH, number, [0; 6]), expected, "call {number}");
+        }
+    }
+
+    #[test]
+    fn numbers_of_the_x32_table_do_not_exist() {
+        let program = server(true).unwrap();
+        assert!(
+            (0..1024).all(|number| run(&program, ARCH, 0x4000_0000 | number, [0; 6]) == errno(libc::ENOSYS))
+        );
+    }
+
+    #[test]
+    fn another_architecture_kills() {
+        let program = server(true).unwrap();
+        assert_eq!(
+            run(&program, 0x4000_0003, 0, [0; 6]),
+            libc::SECCOMP_RET_KILL_PROCESS
+        );
+    }
+
+    #[test]
+    fn namespaces_cannot_be_asked_for() {
+        assert_eq!(call(true, "clone", [libc::SIGCHLD as u64, 0, 0, 0, 0, 0]), ALLOW);
+        assert_eq!(
+            call(true, "unshare", [libc::CLONE_FILES as u64, 0, 0, 0, 0, 0]),
+            ALLOW
+        );
+        for bit in [
+            libc::CLONE_NEWUSER,
+            libc::CLONE_NEWNS,
+            libc::CLONE_NEWNET,
+            libc::CLONE_NEWPID,
+            0x80,
+        ] {
+            let flags = [bit as u64 | 0xffff_0000_0000_0000, 0, 0, 0, 0, 0];
+            assert_eq!(call(true, "clone", flags), errno(libc::EPERM));
+            assert_eq!(call(true, "unshare", flags), errno(libc::EPERM));
+        }
+    }
+
+    #[test]
+    fn terminals_cannot_be_typed_into_whatever_the_upper_half_says() {
+        for request in [libc::TIOCSTI, libc::TIOCLINUX, libc::TIOCCONS] {
+            for upper in [0, 1 << 32, u64::MAX << 32] {
+                assert_eq!(
+                    call(true, "ioctl", [0, request | upper, 0, 0, 0, 0]),
+                    errno(libc::EPERM)
+                );
+            }
+        }
+        assert_eq!(call(true, "ioctl", [0, libc::TCGETS, 0, 0, 0, 0]), ALLOW);
+    }
+
+    #[test]
+    fn only_four_socket_families_exist() {
+        for family in 0..64 {
+            let known = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK].contains(&family);
+            let expected = if known { ALLOW } else { errno(libc::EAFNOSUPPORT) };
+            assert_eq!(
+                call(true, "socket", [family as u64, 1, 0, 0, 0, 0]),
+                expected,
+                "family {family}"
+            );
+        }
+    }
+
+    #[test]
+    fn without_spawn_only_threads_are_made() {
+        let thread = libc::CLONE_THREAD as u64 | libc::CLONE_VM as u64;
+        assert_eq!(call(false, "clone", [thread, 0, 0, 0, 0, 0]), ALLOW);
+        assert_eq!(
+            call(false, "clone", [libc::SIGCHLD as u64, 0, 0, 0, 0, 0]),
+            errno(libc::EPERM)
+        );
+        if cfg!(target_arch = "x86_64") {
+            assert_eq!(call(false, "fork", [0; 6]), errno(libc::EPERM));
+            assert_eq!(call(true, "fork", [0; 6]), ALLOW);
+        }
+    }
+
+    #[test]
+    fn init_keeps_a_handful() {
+        let program = init().unwrap();
+        let answer = |name: &str| run(&program, ARCH, number(name).unwrap() as u32, [0; 6]);
+        assert_eq!(answer("wait4"), ALLOW);
+        assert!(
+            ["openat", "execve", "socket", "mount", "clone"]
+                .iter()
+                .all(|name| answer(name) != ALLOW)
+        );
+    }
+}

@@ -1,0 +1,601 @@
+//! The system calls the server may make: one table, a reason per group.
+//!
+//! An allow-list: what is not named answers ENOSYS, as an older kernel would, so that C libraries fall
+//! back (clone3 to clone, whose flags a filter can see). Calls in [`REFUSED`] answer EPERM instead, since
+//! programs know that answer from them. Numbers of the x32 table never match and get ENOSYS.
+
+/// A set of calls with the reason why the server may make them.
+pub struct Group {
+    pub reason: &'static str,
+    pub calls: &'static [&'static str],
+}
+
+/// Calls allowed whatever their arguments.
+pub const ALLOWED: &[Group] = &[
+    Group {
+        reason: "read and write open descriptors",
+        calls: &[
+            "read",
+            "write",
+            "readv",
+            "writev",
+            "pread64",
+            "pwrite64",
+            "preadv",
+            "pwritev",
+            "preadv2",
+            "pwritev2",
+            "lseek",
+            "close",
+            "close_range",
+            "dup",
+            "dup2",
+            "dup3",
+            "fcntl",
+            "flock",
+            "fsync",
+            "fdatasync",
+            "sync",
+            "syncfs",
+            "sync_file_range",
+            "ftruncate",
+            "fallocate",
+            "fadvise64",
+            "readahead",
+            "sendfile",
+            "splice",
+            "tee",
+            "vmsplice",
+            "copy_file_range",
+            "pipe",
+            "pipe2",
+            "cachestat",
+        ],
+    },
+    Group {
+        reason: "find, open and change files; mounts and Landlock decide which",
+        calls: &[
+            "open",
+            "openat",
+            "openat2",
+            "creat",
+            "stat",
+            "lstat",
+            "fstat",
+            "newfstatat",
+            "statx",
+            "statfs",
+            "fstatfs",
+            "access",
+            "faccessat",
+            "faccessat2",
+            "readlink",
+            "readlinkat",
+            "getdents",
+            "getdents64",
+            "getcwd",
+            "chdir",
+            "fchdir",
+            "mkdir",
+            "mkdirat",
+            "rmdir",
+            "unlink",
+            "unlinkat",
+            "rename",
+            "renameat",
+            "renameat2",
+            "link",
+            "linkat",
+            "symlink",
+            "symlinkat",
+            "mknod",
+            "mknodat",
+            "truncate",
+            "chmod",
+            "fchmod",
+            "fchmodat",
+            "fchmodat2",
+            "chown",
+            "lchown",
+            "fchown",
+            "fchownat",
+            "umask",
+            "utime",
+            "utimes",
+            "futimesat",
+            "utimensat",
+            "getxattr",
+            "lgetxattr",
+            "fgetxattr",
+            "listxattr",
+            "llistxattr",
+            "flistxattr",
+            "setxattr",
+            "lsetxattr",
+            "fsetxattr",
+            "removexattr",
+            "lremovexattr",
+            "fremovexattr",
+            "inotify_init",
+            "inotify_init1",
+            "inotify_add_watch",
+            "inotify_rm_watch",
+        ],
+    },
+    Group {
+        reason: "memory",
+        calls: &[
+            "brk",
+            "mmap",
+            "munmap",
+            "mremap",
+            "mprotect",
+            "madvise",
+            "msync",
+            "mincore",
+            "mlock",
+            "mlock2",
+            "munlock",
+            "mlockall",
+            "munlockall",
+            "memfd_create",
+            "memfd_secret",
+            "mseal",
+            "pkey_alloc",
+            "pkey_free",
+            "pkey_mprotect",
+            "membarrier",
+            "remap_file_pages",
+            "get_mempolicy",
+            "map_shadow_stack",
+        ],
+    },
+    Group {
+        reason: "processes and threads of its own",
+        calls: &[
+            "execve",
+            "execveat",
+            "exit",
+            "exit_group",
+            "wait4",
+            "waitid",
+            "getpid",
+            "getppid",
+            "gettid",
+            "getpgid",
+            "getpgrp",
+            "setpgid",
+            "getsid",
+            "setsid",
+            "set_tid_address",
+            "set_robust_list",
+            "get_robust_list",
+            "futex",
+            "futex_waitv",
+            "futex_wake",
+            "futex_wait",
+            "futex_requeue",
+            "rseq",
+            "arch_prctl",
+            "prctl",
+            "pidfd_open",
+            "pidfd_send_signal",
+            "sched_yield",
+            "sched_getaffinity",
+            "sched_setaffinity",
+            "sched_getparam",
+            "sched_setparam",
+            "sched_getscheduler",
+            "sched_setscheduler",
+            "sched_getattr",
+            "sched_setattr",
+            "sched_get_priority_max",
+            "sched_get_priority_min",
+            "sched_rr_get_interval",
+            "getpriority",
+            "setpriority",
+            "ioprio_get",
+            "ioprio_set",
+            "getcpu",
+            "restart_syscall",
+            "uretprobe",
+        ],
+    },
+    Group {
+        reason: "signals; the PID namespace bounds whom they reach",
+        calls: &[
+            "kill",
+            "tkill",
+            "tgkill",
+            "rt_sigaction",
+            "rt_sigprocmask",
+            "rt_sigpending",
+            "rt_sigqueueinfo",
+            "rt_tgsigqueueinfo",
+            "rt_sigreturn",
+            "rt_sigsuspend",
+            "rt_sigtimedwait",
+            "sigaltstack",
+            "signalfd",
+            "signalfd4",
+            "pause",
+            "alarm",
+        ],
+    },
+    Group {
+        reason: "time; reading clocks and waiting",
+        calls: &[
+            "clock_gettime",
+            "clock_getres",
+            "clock_nanosleep",
+            "nanosleep",
+            "gettimeofday",
+            "time",
+            "times",
+            "getitimer",
+            "setitimer",
+            "timer_create",
+            "timer_settime",
+            "timer_gettime",
+            "timer_getoverrun",
+            "timer_delete",
+            "timerfd_create",
+            "timerfd_settime",
+            "timerfd_gettime",
+        ],
+    },
+    Group {
+        reason: "wait for events",
+        calls: &[
+            "poll",
+            "ppoll",
+            "select",
+            "pselect6",
+            "epoll_create",
+            "epoll_create1",
+            "epoll_ctl",
+            "epoll_ctl_old",
+            "epoll_wait",
+            "epoll_wait_old",
+            "epoll_pwait",
+            "epoll_pwait2",
+            "eventfd",
+            "eventfd2",
+            "io_setup",
+            "io_destroy",
+            "io_submit",
+            "io_cancel",
+            "io_getevents",
+            "io_pgetevents",
+        ],
+    },
+    Group {
+        reason: "sockets; the empty network namespace bounds whom they reach",
+        calls: &[
+            "socketpair",
+            "bind",
+            "listen",
+            "accept",
+            "accept4",
+            "connect",
+            "getsockname",
+            "getpeername",
+            "getsockopt",
+            "setsockopt",
+            "shutdown",
+            "sendto",
+            "sendmsg",
+            "sendmmsg",
+            "recvfrom",
+            "recvmsg",
+            "recvmmsg",
+        ],
+    },
+    Group {
+        reason: "communication inside the IPC namespace",
+        calls: &[
+            "shmget",
+            "shmat",
+            "shmdt",
+            "shmctl",
+            "semget",
+            "semop",
+            "semtimedop",
+            "semctl",
+            "msgget",
+            "msgsnd",
+            "msgrcv",
+            "msgctl",
+            "mq_open",
+            "mq_unlink",
+            "mq_timedsend",
+            "mq_timedreceive",
+            "mq_notify",
+            "mq_getsetattr",
+        ],
+    },
+    Group {
+        reason: "who and where am I, and limits that can only be lowered",
+        calls: &[
+            "getuid",
+            "geteuid",
+            "getgid",
+            "getegid",
+            "getgroups",
+            "getresuid",
+            "getresgid",
+            "setuid",
+            "setgid",
+            "setreuid",
+            "setregid",
+            "setresuid",
+            "setresgid",
+            "setfsuid",
+            "setfsgid",
+            "setgroups",
+            "capget",
+            "capset",
+            "uname",
+            "sysinfo",
+            "getrusage",
+            "getrlimit",
+            "setrlimit",
+            "prlimit64",
+            "getrandom",
+        ],
+    },
+    Group {
+        reason: "restrict itself further",
+        calls: &[
+            "seccomp",
+            "landlock_create_ruleset",
+            "landlock_add_rule",
+            "landlock_restrict_self",
+        ],
+    },
+];
+
+/// Calls that make a process; left out of the list when the profile says `spawn = false`.
+pub const SPAWN: Group = Group {
+    reason: "child processes",
+    calls: &["fork", "vfork"],
+};
+
+/// Calls allowed with certain arguments only, compared as the kernel compares them.
+pub const ARGUMENTS: &[(&str, Argument, Answer)] = &[
+    // CLONE_NEW*: capabilities in a new user namespace open the whole mount and network surface of the kernel.
+    (
+        "clone",
+        Argument::NoneOf {
+            index: 0,
+            bits: NAMESPACE_FLAGS,
+        },
+        Answer::NotPermitted,
+    ),
+    (
+        "unshare",
+        Argument::NoneOf {
+            index: 0,
+            bits: NAMESPACE_FLAGS,
+        },
+        Answer::NotPermitted,
+    ),
+    // TIOCSTI, TIOCLINUX, TIOCCONS: type into or take over a terminal (CVE-2017-5226, CVE-2023-28100); the
+    // kernel compares 32 bits, so do we (CVE-2019-10063).
+    (
+        "ioctl",
+        Argument::NotIn {
+            index: 1,
+            values: &[0x5412, 0x541c, 0x541d],
+        },
+        Answer::NotPermitted,
+    ),
+    // Only asking (0xffffffff) and plain Linux: other personalities switch off address space randomisation.
+    (
+        "personality",
+        Argument::In {
+            index: 0,
+            values: &[0, 0xffff_ffff],
+        },
+        Answer::NotPermitted,
+    ),
+    // AF_UNIX, AF_INET, AF_INET6, AF_NETLINK. Packet, VSOCK, ALG, Bluetooth and the rest are refused.
+    (
+        "socket",
+        Argument::In {
+            index: 0,
+            values: &[1, 2, 10, 16],
+        },
+        Answer::NoSuchFamily,
+    ),
+];
+
+/// A condition on one 32-bit argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Argument {
+    In { index: u8, values: &'static [u32] },
+    NotIn { index: u8, values: &'static [u32] },
+    NoneOf { index: u8, bits: u32 },
+}
+
+/// What a call gets whose arguments are refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// EPERM
+    NotPermitted,
+    /// EAFNOSUPPORT
+    NoSuchFamily,
+}
+
+#[cfg(target_os = "linux")]
+impl Answer {
+    pub fn number(self) -> i32 {
+        match self {
+            Answer::NotPermitted => libc::EPERM,
+            Answer::NoSuchFamily => libc::EAFNOSUPPORT,
+        }
+    }
+}
+
+/// CLONE_NEWTIME, NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET (clone(2)).
+const NAMESPACE_FLAGS: u32 =
+    0x80 | 0x2_0000 | 0x200_0000 | 0x400_0000 | 0x800_0000 | 0x1000_0000 | 0x2000_0000 | 0x4000_0000;
+
+/// Refused with EPERM: programs expect this answer from them, and a person reading a log understands it.
+pub const REFUSED: &[Group] = &[
+    Group {
+        reason: "look into other processes",
+        calls: &[
+            "ptrace",
+            "process_vm_readv",
+            "process_vm_writev",
+            "kcmp",
+            "pidfd_getfd",
+            "process_madvise",
+        ],
+    },
+    Group {
+        reason: "change the tree of mounts",
+        calls: &[
+            "mount",
+            "umount2",
+            "pivot_root",
+            "chroot",
+            "move_mount",
+            "open_tree",
+            "fsopen",
+            "fsconfig",
+            "fsmount",
+            "fspick",
+            "mount_setattr",
+        ],
+    },
+    Group {
+        reason: "join or make namespaces",
+        calls: &["setns"],
+    },
+    Group {
+        reason: "programs in the kernel and its counters",
+        calls: &["bpf", "perf_event_open", "userfaultfd"],
+    },
+    Group {
+        reason: "the kernel's keys",
+        calls: &["add_key", "request_key", "keyctl"],
+    },
+    Group {
+        reason: "files by handle, past every path",
+        calls: &[
+            "open_by_handle_at",
+            "name_to_handle_at",
+            "fanotify_init",
+            "fanotify_mark",
+        ],
+    },
+    Group {
+        reason: "the machine itself",
+        calls: &[
+            "reboot",
+            "kexec_load",
+            "kexec_file_load",
+            "init_module",
+            "finit_module",
+            "delete_module",
+            "swapon",
+            "swapoff",
+            "acct",
+            "syslog",
+            "quotactl",
+            "quotactl_fd",
+            "settimeofday",
+            "clock_settime",
+            "adjtimex",
+            "clock_adjtime",
+            "sethostname",
+            "setdomainname",
+            "vhangup",
+            "iopl",
+            "ioperm",
+            "modify_ldt",
+            "mbind",
+            "set_mempolicy",
+            "migrate_pages",
+            "move_pages",
+            "lookup_dcookie",
+        ],
+    },
+];
+
+/// The names of all calls that may succeed.
+pub fn allowed_names() -> impl Iterator<Item = &'static str> {
+    let plain = ALLOWED
+        .iter()
+        .chain([&SPAWN])
+        .flat_map(|group| group.calls.iter().copied());
+    plain.chain(ARGUMENTS.iter().map(|(name, ..)| *name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ALLOWED, ARGUMENTS, REFUSED, SPAWN, allowed_names};
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn no_call_stands_twice() {
+        let mut seen = BTreeSet::new();
+        assert!(allowed_names().all(|name| seen.insert(name)));
+    }
+
+    #[test]
+    fn no_refused_call_is_allowed() {
+        let allowed: BTreeSet<_> = allowed_names().collect();
+        assert!(
+            REFUSED
+                .iter()
+                .flat_map(|group| group.calls)
+                .all(|name| !allowed.contains(name))
+        );
+    }
+
+    #[test]
+    fn every_group_gives_its_reason() {
+        assert!(
+            ALLOWED
+                .iter()
+                .chain(REFUSED)
+                .chain([&SPAWN])
+                .all(|group| !group.reason.is_empty())
+        );
+    }
+
+    #[test]
+    fn the_list_leaves_out_what_the_design_denies() {
+        let never = [
+            "ptrace",
+            "mount",
+            "setns",
+            "bpf",
+            "io_uring_setup",
+            "io_uring_enter",
+            "io_uring_register",
+            "keyctl",
+            "userfaultfd",
+            "perf_event_open",
+            "clone3",
+            "open_by_handle_at",
+            "kexec_load",
+            "init_module",
+            "fsopen",
+        ];
+        assert!(
+            never
+                .iter()
+                .all(|name| allowed_names().all(|allowed| allowed != *name))
+        );
+    }
+
+    #[test]
+    fn every_condition_has_its_own_call() {
+        let names: BTreeSet<_> = ARGUMENTS.iter().map(|(name, ..)| name).collect();
+        assert_eq!(names.len(), ARGUMENTS.len());
+    }
+}

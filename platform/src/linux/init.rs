@@ -1,0 +1,263 @@
+//! Init: PID 1 of the box. Sets up, starts the server, reaps, passes signals on, and ends with it.
+//!
+//! It runs in a copy of the supervisor made by clone3(2). The steps of the plan are carried out one by
+//! one, in the order of the plan.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use caps::{CapSet, Capability, CapsHashSet};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::prctl;
+use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::unistd::{ForkResult, Gid, Pid, Uid};
+
+use super::plan::{Bind, Plan, Step};
+use super::report::{Report, Who};
+use super::server::{self, Server};
+use super::terminal::Terminal;
+use super::tree::{Source, Tree};
+use super::{compile, sys, wipe};
+
+/// What the supervisor has prepared for init.
+pub struct Handover<'a> {
+    pub plan: &'a Plan,
+    /// The descriptors the supervisor opened for the `Bind` steps, in order.
+    pub sources: Vec<Source>,
+    /// Init's end of the channel to the supervisor.
+    pub channel: OwnedFd,
+    /// The signals that are blocked and passed on.
+    pub signals: SigSet,
+    pub server: Server<'a>,
+    /// The client's own terminal is stdin and stdout: give the server a terminal of its own.
+    pub interactive: bool,
+}
+
+/// Runs init to its end. Never returns to the supervisor's code.
+pub fn run(handover: Handover) -> ! {
+    let channel = handover.channel.as_fd().try_clone_to_owned();
+    let Ok(channel) = channel else { sys::exit_now(1) };
+    let mut step = 0;
+    match set_up(handover, &mut step) {
+        Ok(never) => match never {},
+        Err(errno) => {
+            let report = Report::Failed {
+                who: Who::Init,
+                step,
+                errno: errno as i32,
+            };
+            let _ = report.send(channel.as_fd(), None);
+            sys::exit_now(1)
+        }
+    }
+}
+
+/// The steps in order; `at` tells which one is being done.
+fn set_up(handover: Handover, at: &mut u16) -> nix::Result<std::convert::Infallible> {
+    wipe::forget_arguments_and_environment()?;
+    let mut root = None;
+    let mut terminal = None;
+    let mut sources = handover.sources.iter();
+    for (index, step) in handover.plan.init.iter().enumerate() {
+        *at = index as u16;
+        if let Step::Root { size } = step {
+            root = Some(Tree::mount(*size)?);
+            continue;
+        }
+        match (&root, step) {
+            (_, Step::DieWithSupervisor) => die_with_supervisor(handover.channel.as_fd())?,
+            (_, Step::BecomeUser { uid, gid }) => {
+                wait_for_maps(handover.channel.as_fd())?;
+                become_user(*uid, *gid)?;
+                // A change of ids clears the death signal (PR_SET_PDEATHSIG(2const)).
+                die_with_supervisor(handover.channel.as_fd())?;
+            }
+            (_, Step::NewSession) => drop(nix::unistd::setsid()?),
+            (_, Step::NewKeyring) => sys::join_new_session_keyring()?,
+            (_, Step::LoopbackUp) => sys::loopback_up()?,
+            (_, Step::HostName(name)) => nix::unistd::sethostname(name)?,
+            (_, Step::PrivateMounts) => sys::make_mounts_private()?,
+            (_, Step::NoNestedNamespaces) => forbid_nested_namespaces()?,
+            (_, Step::NoCoreDumps) => setrlimit(Resource::RLIMIT_CORE, 0, 0)?,
+            (Some(root), Step::Bind(bind)) => do_bind(root, bind, sources.next())?,
+            (Some(root), Step::Terminals) => {
+                root.terminals()?;
+                terminal = handover.interactive.then(|| Terminal::open(root)).transpose()?;
+            }
+            (_, Step::Fork) => break,
+            (Some(root), step) => build(root, step)?,
+            (None, _) => return Err(Errno::EINVAL),
+        }
+    }
+    start(handover, root.ok_or(Errno::EINVAL)?, terminal)
+}
+
+/// The steps that only touch the new root.
+fn build(root: &Tree, step: &Step) -> nix::Result<()> {
+    match step {
+        Step::Tmpfs { at, size, mode } => root.tmpfs(at, *size, *mode),
+        Step::Device { name, major, minor } => root.device(name, *major, *minor),
+        Step::Proc => root.proc(),
+        Step::Mask { at } => root.mask(at),
+        Step::Link { at, target } => root.link(at, target),
+        Step::File { at, content } => root.file(at, content.as_bytes()),
+        Step::Pivot => root.pivot(),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+/// PR_SET_PDEATHSIG, then a look whether the supervisor has died before it took effect.
+fn die_with_supervisor(channel: BorrowedFd) -> nix::Result<()> {
+    prctl::set_pdeathsig(Signal::SIGKILL)?;
+    let mut fds = [PollFd::new(channel, PollFlags::empty())];
+    poll(&mut fds, PollTimeout::ZERO)?;
+    match fds[0].revents() {
+        Some(events) if events.contains(PollFlags::POLLHUP) => sys::exit_now(1),
+        _ => Ok(()),
+    }
+}
+
+/// Takes the ids of the map. The capabilities in the new user namespace stay: they do not come from the uid.
+fn become_user(uid: u32, gid: u32) -> nix::Result<()> {
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+    prctl::set_keepcaps(true)?;
+    nix::unistd::setresgid(gid, gid, gid)?;
+    nix::unistd::setresuid(uid, uid, uid)?;
+    prctl::set_keepcaps(false)?;
+    let all = caps::read(None, CapSet::Permitted).map_err(|_| Errno::EPERM)?;
+    caps::set(None, CapSet::Effective, &all).map_err(|_| Errno::EPERM)?;
+    // The supervisor could not have written the maps of a process that is not dumpable. From here on nobody
+    // may look into this one: not the server, which does not exist yet, and not its user outside.
+    prctl::set_dumpable(false)
+}
+
+fn do_bind(root: &Tree, bind: &Bind, source: Option<&Source>) -> nix::Result<()> {
+    let source = source.ok_or(Errno::EINVAL)?;
+    // A descriptor of the old mount namespace cannot be cloned here, so the path is opened again. What it
+    // names now must be what the supervisor judged (CVE-2021-30465: swapped between check and use).
+    let here = Source::open(&bind.source)?;
+    if !here.is_same(source) {
+        return Err(Errno::ESTALE);
+    }
+    root.bind(&here, &bind.at, bind.access, bind.make_target)
+}
+
+/// The limit of the kernel as a second layer under the filter (user_namespaces(7)).
+fn forbid_nested_namespaces() -> nix::Result<()> {
+    let write = |path: &str| {
+        std::fs::write(path, "0").map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))
+    };
+    write("/proc/sys/user/max_user_namespaces")
+}
+
+/// Everything is in place: say so, wait for the word, start the server and stay.
+fn start(
+    handover: Handover,
+    root: Tree,
+    terminal: Option<Terminal>,
+) -> nix::Result<std::convert::Infallible> {
+    let Handover {
+        plan,
+        channel,
+        signals,
+        server,
+        ..
+    } = handover;
+    let rules = server::landlock(plan)?;
+    drop(root);
+    let (master, slave) = terminal.map(Terminal::split).unzip();
+    Report::Ready.send(channel.as_fd(), master.as_ref().map(AsFd::as_fd))?;
+    drop(master);
+    // SAFETY: this process has one thread; the child goes on in a full copy of it.
+    match unsafe { nix::unistd::fork() }? {
+        ForkResult::Child => server::run(plan, server, rules, slave, channel.as_fd()),
+        ForkResult::Parent { child } => {
+            drop((slave, rules));
+            stay(child, channel, signals)
+        }
+    }
+}
+
+/// One byte says that the maps are written; end of file means the supervisor is gone.
+fn wait_for_maps(channel: BorrowedFd) -> nix::Result<()> {
+    loop {
+        match nix::unistd::read(channel, &mut [0]) {
+            Ok(1) => return Ok(()),
+            Err(Errno::EINTR) => continue,
+            _ => sys::exit_now(1),
+        }
+    }
+}
+
+/// Gives up everything that is not needed to reap and to signal, and does that until the server ends.
+fn stay(server: Pid, channel: OwnedFd, signals: SigSet) -> nix::Result<std::convert::Infallible> {
+    let signals = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC)?;
+    let filter = compile::init().map_err(|_| Errno::EINVAL)?;
+    // The standard streams go too: a client must see the end of a stream when the server closes it.
+    nix::unistd::dup2_stdin(&channel)?;
+    nix::unistd::dup2_stdout(&signals)?;
+    sys::close_from(2)?;
+    let (channel, signals) = sys::first_two();
+    // More than the server has, so that it can never trace this process (ptrace(2)); of use only inside.
+    let kept: CapsHashSet = [Capability::CAP_KILL].into();
+    for set in [CapSet::Effective, CapSet::Permitted] {
+        caps::set(None, set, &kept).map_err(|_| Errno::EPERM)?;
+    }
+    prctl::set_no_new_privs()?;
+    sys::install_filter(&filter)?;
+    loop {
+        let signal = read_signal(signals)?;
+        if signal != Signal::SIGCHLD as u32 {
+            pass_on(server, signal as i32);
+        } else if let Some(status) = reap(server) {
+            end_everything();
+            let _ = Report::Ended { status }.send(channel, None);
+            sys::exit_now(0);
+        }
+    }
+}
+
+/// Kills and collects what the server has left behind, so that its end is the end of every process of the box.
+/// The supervisor need not wait for the kernel to take the namespaces down.
+fn end_everything() {
+    let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+    while nix::sys::wait::wait() != Err(Errno::ECHILD) {}
+}
+
+/// The number of the next signal of a signalfd(2).
+fn read_signal(signals: BorrowedFd) -> nix::Result<u32> {
+    let mut info = [0; size_of::<libc::signalfd_siginfo>()];
+    loop {
+        match nix::unistd::read(signals, &mut info) {
+            Err(Errno::EINTR) => continue,
+            Err(errno) => return Err(errno),
+            // ssi_signo is the first member.
+            Ok(_) => return Ok(u32::from_ne_bytes([info[0], info[1], info[2], info[3]])),
+        }
+    }
+}
+
+/// To the server's process group; to the server alone before it has made one.
+fn pass_on(server: Pid, signal: i32) {
+    let Ok(signal) = Signal::try_from(signal) else {
+        return;
+    };
+    if kill(Pid::from_raw(-server.as_raw()), signal).is_err() {
+        let _ = kill(server, signal);
+    }
+}
+
+/// Collects every child that has ended; the wait status of the server if it is among them.
+fn reap(server: Pid) -> Option<i32> {
+    loop {
+        let mut status = 0;
+        // SAFETY: status is a valid place for an int.
+        match unsafe { libc::waitpid(-1, &mut status, libc::WNOHANG) } {
+            pid if pid == server.as_raw() => return Some(status),
+            pid if pid > 0 => continue,
+            _ => return None,
+        }
+    }
+}

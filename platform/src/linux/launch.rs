@@ -1,0 +1,255 @@
+//! The supervisor's side of a launch: open, clone, map, hand over.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::sys::prctl;
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::Pid;
+
+use super::clone::{NAMESPACES, Side, clone};
+use super::init::{self, Handover};
+use super::plan::{Bind, Plan, Step};
+use super::report::{Report, Who};
+use super::server::{Server, c_string};
+use super::tree::Source;
+use super::{compile, sys, terminal};
+
+/// A box whose set-up is done and whose server is being started.
+pub struct Sandbox {
+    pub(super) init: Pid,
+    pub(super) pidfd: OwnedFd,
+    pub(super) channel: OwnedFd,
+    pub(super) signals: SigSet,
+    /// Nothing of the box is left but init on its way out.
+    pub(super) ended: bool,
+    /// The master of the server's terminal, when a person talks to it.
+    pub(super) terminal: Option<OwnedFd>,
+}
+
+/// Where a launch failed, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LaunchError {
+    /// The source of a mount could not be opened or made.
+    Source { bind: Bind, errno: i32 },
+    /// No namespaces could be made.
+    Clone { errno: i32 },
+    /// The id maps could not be written.
+    Map { errno: i32 },
+    /// A step inside failed.
+    Step { step: Step, errno: i32 },
+    /// The box ended without a word.
+    Lost,
+    /// A filter or an argument could not be prepared.
+    Prepare { what: &'static str },
+}
+
+/// The signals that are passed on to the server.
+pub const PASSED_ON: [Signal; 7] = [
+    Signal::SIGTERM,
+    Signal::SIGINT,
+    Signal::SIGHUP,
+    Signal::SIGQUIT,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGCONT,
+];
+
+/// Carries out the plan up to the point where init starts the server.
+///
+/// The process must have a single thread. Signals in [`PASSED_ON`], SIGCHLD and SIGWINCH are blocked from here on.
+///
+/// # Errors
+/// Names the step that failed. Nothing is left behind: an unfinished box ends with its init.
+pub fn launch(plan: &Plan) -> Result<Sandbox, LaunchError> {
+    let umask_of_client = umask(Mode::from_bits_truncate(0o022));
+    let sources = open_sources(plan)?;
+    let prepared = prepare(plan)?;
+    let server = Server {
+        filter: &prepared.filter,
+        umask: umask_of_client,
+        ..prepared.server
+    };
+    let signals = block_signals();
+    let interactive = [std::io::stdin().as_fd(), std::io::stdout().as_fd()]
+        .into_iter()
+        .all(terminal::is_terminal);
+    let (ours, theirs) = socketpair(
+        AddressFamily::Unix,
+        SockType::SeqPacket,
+        None,
+        SockFlag::SOCK_CLOEXEC,
+    )
+    .map_err(cloning)?;
+    // The files of a process that is not dumpable belong to root, the id maps of its child among them.
+    prctl::set_dumpable(true).map_err(cloning)?;
+    let namespaces = NAMESPACES.iter().fold(0, |flags, (_, flag)| flags | flag);
+    match clone(namespaces).map_err(cloning)? {
+        Side::Child => {
+            drop(ours);
+            init::run(Handover {
+                plan,
+                sources,
+                channel: theirs,
+                signals,
+                server,
+                interactive,
+            })
+        }
+        Side::Parent { child, pidfd } => {
+            drop(theirs);
+            let mapped = map_ids(plan, child);
+            let _ = prctl::set_dumpable(false);
+            let mut sandbox = Sandbox {
+                init: child,
+                pidfd,
+                channel: ours,
+                signals,
+                ended: false,
+                terminal: None,
+            };
+            mapped.map_err(|errno| LaunchError::Map { errno: errno as i32 })?;
+            sandbox.terminal = sandbox.wait_until_ready(plan)?;
+            Ok(sandbox)
+        }
+    }
+}
+
+fn cloning(errno: Errno) -> LaunchError {
+    LaunchError::Clone { errno: errno as i32 }
+}
+
+fn open_sources(plan: &Plan) -> Result<Vec<Source>, LaunchError> {
+    let binds = plan.init.iter().filter_map(|step| match step {
+        Step::Bind(bind) => Some(bind),
+        _ => None,
+    });
+    binds
+        .map(|bind| {
+            let opened = match Source::open(&bind.source) {
+                Err(Errno::ENOENT) if bind.create_source => Source::make(&bind.source),
+                other => other,
+            };
+            opened.map_err(|errno| LaunchError::Source {
+                bind: bind.clone(),
+                errno: errno as i32,
+            })
+        })
+        .collect()
+}
+
+struct Prepared {
+    filter: seccompiler::BpfProgram,
+    server: Server<'static>,
+}
+
+fn prepare(plan: &Plan) -> Result<Prepared, LaunchError> {
+    let mut filter = None;
+    let mut server = None;
+    for step in &plan.server {
+        match step {
+            Step::Filter { spawn } => filter = compile::server(*spawn).ok(),
+            Step::Execute { program, argv, env } => {
+                let pair = |(name, value): &(std::ffi::OsString, std::ffi::OsString)| {
+                    let mut pair = name.clone();
+                    pair.push("=");
+                    pair.push(value);
+                    c_string(&pair)
+                };
+                server = (|| {
+                    Some(Server {
+                        filter: &[],
+                        program: c_string(program.as_os_str())?,
+                        argv: argv.iter().map(|word| c_string(word)).collect::<Option<_>>()?,
+                        env: env.iter().map(pair).collect::<Option<_>>()?,
+                        umask: Mode::empty(),
+                    })
+                })();
+            }
+            _ => {}
+        }
+    }
+    Ok(Prepared {
+        filter: filter.ok_or(LaunchError::Prepare {
+            what: "the system-call filter does not compile",
+        })?,
+        server: server.ok_or(LaunchError::Prepare {
+            what: "an argument or variable holds a NUL byte",
+        })?,
+    })
+}
+
+fn block_signals() -> SigSet {
+    let mut signals: SigSet = PASSED_ON.into_iter().collect();
+    signals.add(Signal::SIGCHLD);
+    let mut blocked = signals;
+    blocked.add(Signal::SIGWINCH);
+    // Cannot fail: the set is valid.
+    let _ = blocked.thread_block();
+    signals
+}
+
+/// One user and one group, each mapped to itself (user_namespaces(7)).
+fn map_ids(plan: &Plan, child: Pid) -> nix::Result<()> {
+    let ids = plan.init.iter().find_map(|step| match step {
+        Step::BecomeUser { uid, gid } => Some((*uid, *gid)),
+        _ => None,
+    });
+    let (uid, gid) = ids.ok_or(Errno::EINVAL)?;
+    let write = |name: &str, text: &str| {
+        let mut file = File::options()
+            .write(true)
+            .open(Path::new("/proc").join(child.to_string()).join(name))?;
+        file.write_all(text.as_bytes())
+    };
+    let result = write("setgroups", "deny")
+        .and_then(|()| write("gid_map", &format!("{gid} {gid} 1")))
+        .and_then(|()| write("uid_map", &format!("{uid} {uid} 1")));
+    result.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
+}
+
+impl Sandbox {
+    /// Tells init that the maps are written, and waits until it has done its part.
+    fn wait_until_ready(&self, plan: &Plan) -> Result<Option<OwnedFd>, LaunchError> {
+        nix::unistd::write(&self.channel, &[1]).map_err(|_| LaunchError::Lost)?;
+        match Report::receive(self.channel.as_fd()) {
+            Ok(Some((Report::Ready, terminal))) => Ok(terminal),
+            Ok(Some((report, _))) => Err(failure(report, plan)),
+            Ok(None) | Err(_) => Err(LaunchError::Lost),
+        }
+    }
+}
+
+/// The report of a failed step as an error.
+pub(super) fn failure(report: Report, plan: &Plan) -> LaunchError {
+    let Report::Failed { who, step, errno } = report else {
+        return LaunchError::Lost;
+    };
+    let steps = match who {
+        Who::Init => &plan.init,
+        Who::Server => &plan.server,
+    };
+    match steps.get(usize::from(step)) {
+        Some(step) => LaunchError::Step {
+            step: step.clone(),
+            errno,
+        },
+        None => LaunchError::Lost,
+    }
+}
+
+impl Drop for Sandbox {
+    /// A box nobody supervises any more ends.
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        let _ = sys::signal_pidfd(self.pidfd.as_fd(), libc::SIGKILL);
+        let _ = nix::sys::wait::waitpid(self.init, None);
+    }
+}

@@ -1,0 +1,47 @@
+//! Linux: namespaces, Landlock and seccomp.
+
+mod etc;
+mod filter;
+mod plan;
+
+#[cfg(target_os = "linux")]
+mod clone;
+#[cfg(target_os = "linux")]
+mod compile;
+#[cfg(target_os = "linux")]
+mod init;
+#[cfg(target_os = "linux")]
+mod launch;
+#[cfg(target_os = "linux")]
+mod numbers;
+#[cfg(target_os = "linux")]
+mod report;
+#[cfg(target_os = "linux")]
+mod server;
+#[cfg(target_os = "linux")]
+mod supervise;
+#[cfg(target_os = "linux")]
+mod sys;
+#[cfg(target_os = "linux")]
+mod terminal;
+#[cfg(target_os = "linux")]
+mod tree;
+#[cfg(target_os = "linux")]
+mod wipe;
+
+pub use filter::{ALLOWED, ARGUMENTS, Group, REFUSED};
+pub use plan::{Bind, NAMESPACES, Plan, Rights, Rule, Step, plan};
+
+/// How many system calls the server may make.
+pub fn allowed_calls() -> usize {
+    filter::allowed_names().count()
+}
+
+#[cfg(target_os = "linux")]
+pub use launch::{LaunchError, PASSED_ON, Sandbox, launch};
+#[cfg(target_os = "linux")]
+pub use server::check_standard_streams;
+#[cfg(target_os = "linux")]
+pub use supervise::Exit;
+#[cfg(target_os = "linux")]
+pub use sys::{describe, landlock_abi, started_privileged};

@@ -1,0 +1,426 @@
+//! Policy and support to plan: pure data on every operating system, printed and compared in tests.
+//!
+//! The order is the security argument; each step says in [`Step`] why it stands where it does.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::{etc, filter};
+use crate::{Access, Bytes, HomeKind, Policy, Support, Unenforceable, quote};
+
+/// The names of the namespaces of the tier `namespaces`.
+pub const NAMESPACES: [&str; 7] = ["user", "mount", "pid", "network", "ipc", "uts", "cgroup"];
+
+/// Everything that will be done for one run, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    pub landlock_abi: u32,
+    /// Done by init, PID 1 of the box.
+    pub init: Vec<Step>,
+    /// Done by the server's process before it becomes the server.
+    pub server: Vec<Step>,
+}
+
+/// One act of set-up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Die when the supervisor dies (prctl PR_SET_PDEATHSIG); first, so that nothing can be orphaned.
+    DieWithSupervisor,
+    /// Become the user of the policy once the supervisor has written the id maps (which it does meanwhile),
+    /// keeping capabilities in the new user namespace.
+    BecomeUser { uid: u32, gid: u32 },
+    /// A session without a controlling terminal: TIOCSTI cannot reach the user's shell (CVE-2017-5226).
+    NewSession,
+    /// An anonymous session keyring: the user's keys stay outside.
+    NewKeyring,
+    /// Bring 127.0.0.1 up in the empty network namespace.
+    LoopbackUp,
+    /// A host name of our own in the UTS namespace.
+    HostName(&'static str),
+    /// No mount propagates in or out.
+    PrivateMounts,
+    /// The new root: an empty tmpfs.
+    Root { size: Bytes },
+    /// Memory of a fixed size.
+    Tmpfs { at: PathBuf, size: Bytes, mode: u32 },
+    /// A path of the host: opened again without symbolic links, compared with what the supervisor opened.
+    Bind(Bind),
+    /// A device of the host, checked to be that device.
+    Device {
+        name: &'static str,
+        major: u32,
+        minor: u32,
+    },
+    /// Terminals of our own.
+    Terminals,
+    /// The processes of this PID namespace, read-only as a whole: no sysctl, no sysrq, no /proc/self/mem.
+    Proc,
+    /// Hide a file of /proc behind the null device.
+    Mask { at: PathBuf },
+    /// A symbolic link of the new root.
+    Link { at: PathBuf, target: PathBuf },
+    /// A small synthetic file of the new root.
+    File { at: PathBuf, content: String },
+    /// No user namespace can be made below this one.
+    NoNestedNamespaces,
+    /// Make the new root the only one, and read-only.
+    Pivot,
+    /// No core files: they would hold secrets.
+    NoCoreDumps,
+    /// Fork the server; init keeps CAP_KILL alone, so the server can never trace it, and a filter of a few calls.
+    Fork,
+    /// Go to the working directory and make sure it lies inside (CVE-2024-21626).
+    ChangeDirectory(PathBuf),
+    /// Close every descriptor from 3 up.
+    CloseDescriptors,
+    /// Default signal handlers, nothing blocked, umask at least 022.
+    ResetSignalsAndUmask,
+    /// Keep these capabilities, drop all others from every set.
+    DropCapabilities { keep: Vec<String> },
+    /// No program gains rights by being executed.
+    NoNewPrivileges,
+    /// Path rules on the same objects that were mounted, no direct TCP connect, scopes.
+    Landlock { abi: u32, rules: Vec<Rule> },
+    /// The system calls that may be made; last, since everything above needs more.
+    Filter { spawn: bool },
+    /// Become the server.
+    Execute {
+        program: PathBuf,
+        argv: Vec<OsString>,
+        env: Vec<(OsString, OsString)>,
+    },
+}
+
+/// A path of the host in the box.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bind {
+    pub source: PathBuf,
+    pub at: PathBuf,
+    pub access: Access,
+    /// Make the source directory on the host when it is missing.
+    pub create_source: bool,
+    /// The target lies on memory of ours and is made; elsewhere it must exist, so no stub is ever left on a disk.
+    pub make_target: bool,
+}
+
+/// What Landlock allows below one path of the box.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    pub at: PathBuf,
+    pub rights: Rights,
+}
+
+/// Sets of Landlock rights by purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rights {
+    /// List directories.
+    List,
+    /// List and read, never execute.
+    Data,
+    /// List, read and execute.
+    Read,
+    /// Read and write existing devices.
+    Device,
+    /// Everything.
+    Write,
+}
+
+/// Size of the root: it holds only directories, links and a few small files.
+const ROOT_SIZE: Bytes = Bytes(1 << 20);
+/// Size of `/dev/shm`.
+const SHM_SIZE: Bytes = Bytes(64 << 20);
+
+/// The character devices of the box (`admin-guide/devices` of the kernel documentation).
+const DEVICES: [(&str, u32, u32); 6] = [
+    ("null", 1, 3),
+    ("zero", 1, 5),
+    ("full", 1, 7),
+    ("random", 1, 8),
+    ("urandom", 1, 9),
+    ("tty", 5, 0),
+];
+
+const DEVICE_LINKS: [(&str, &str); 5] = [
+    ("/dev/fd", "/proc/self/fd"),
+    ("/dev/stdin", "/proc/self/fd/0"),
+    ("/dev/stdout", "/proc/self/fd/1"),
+    ("/dev/stderr", "/proc/self/fd/2"),
+    ("/dev/ptmx", "pts/ptmx"),
+];
+
+/// Files of /proc that tell about the host as a whole.
+const MASKED: [&str; 5] = [
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/timer_list",
+    "/proc/sched_debug",
+    "/proc/kallsyms",
+];
+
+/// Makes the plan of one run.
+///
+/// # Errors
+/// The first part of the policy that `support` cannot enforce.
+pub fn plan(policy: &Policy, support: &Support) -> Result<Plan, Unenforceable> {
+    if support.landlock_abi == 0 {
+        return Err(Unenforceable {
+            field: "access by open descriptors".into(),
+            reason: "the kernel has no Landlock, or it is switched off".into(),
+            cure: "use Linux 5.13 or newer and add \"landlock\" to the lsm= list of the kernel command line"
+                .into(),
+        });
+    }
+    Ok(Plan {
+        landlock_abi: support.landlock_abi,
+        init: init(policy),
+        server: server(policy, support),
+    })
+}
+
+fn init(policy: &Policy) -> Vec<Step> {
+    let user = &policy.process.user;
+    let mut steps = vec![
+        Step::BecomeUser {
+            uid: user.uid,
+            gid: user.gid,
+        },
+        Step::DieWithSupervisor,
+        Step::NewSession,
+        Step::NewKeyring,
+        Step::LoopbackUp,
+        Step::HostName("mcp-sandbox"),
+        Step::PrivateMounts,
+        Step::Root { size: ROOT_SIZE },
+        Step::Tmpfs {
+            at: "/tmp".into(),
+            size: policy.tmp,
+            mode: 0o1777,
+        },
+    ];
+    steps.extend(home(policy));
+    steps.extend(devices());
+    steps.push(Step::Proc);
+    steps.extend(MASKED.iter().map(|at| Step::Mask { at: at.into() }));
+    steps.extend(policy.links.iter().map(|link| Step::Link {
+        at: link.at.clone(),
+        target: link.target.clone(),
+    }));
+    steps.extend(etc::files(policy).into_iter().map(|(at, content)| Step::File {
+        at: at.into(),
+        content,
+    }));
+    steps.push(Step::Link {
+        at: "/var/tmp".into(),
+        target: "/tmp".into(),
+    });
+    steps.extend(policy.mounts.iter().map(|mount| {
+        Step::Bind(Bind {
+            source: mount.source.clone(),
+            at: mount.at.clone(),
+            access: mount.access,
+            create_source: mount.create,
+            make_target: !policy
+                .mounts
+                .iter()
+                .any(|outer| outer.at != mount.at && mount.at.starts_with(&outer.at)),
+        })
+    }));
+    steps.extend([
+        Step::NoNestedNamespaces,
+        Step::Pivot,
+        Step::NoCoreDumps,
+        Step::Fork,
+    ]);
+    steps
+}
+
+fn home(policy: &Policy) -> Option<Step> {
+    let at = policy.home.at.clone();
+    Some(match &policy.home.kind {
+        HomeKind::Ephemeral(size) => Step::Tmpfs {
+            at,
+            size: *size,
+            mode: 0o700,
+        },
+        HomeKind::Persistent(source) => Step::Bind(Bind {
+            source: source.clone(),
+            at,
+            access: Access::Write,
+            create_source: true,
+            make_target: true,
+        }),
+    })
+}
+
+fn devices() -> impl Iterator<Item = Step> {
+    let nodes = DEVICES
+        .iter()
+        .map(|&(name, major, minor)| Step::Device { name, major, minor });
+    let links = DEVICE_LINKS.iter().map(|(at, target)| Step::Link {
+        at: at.into(),
+        target: target.into(),
+    });
+    nodes
+        .chain([
+            Step::Terminals,
+            Step::Tmpfs {
+                at: "/dev/shm".into(),
+                size: SHM_SIZE,
+                mode: 0o1777,
+            },
+        ])
+        .chain(links)
+}
+
+fn server(policy: &Policy, support: &Support) -> Vec<Step> {
+    vec![
+        Step::NewSession,
+        Step::ChangeDirectory(policy.command.cwd.clone()),
+        Step::CloseDescriptors,
+        Step::ResetSignalsAndUmask,
+        Step::DropCapabilities {
+            keep: policy.process.capabilities.clone(),
+        },
+        Step::NoNewPrivileges,
+        Step::Landlock {
+            abi: support.landlock_abi,
+            rules: rules(policy),
+        },
+        Step::Filter {
+            spawn: policy.process.spawn,
+        },
+        Step::Execute {
+            program: policy.command.program.clone(),
+            argv: policy.command.argv.clone(),
+            env: policy.process.env.clone(),
+        },
+    ]
+}
+
+/// One rule per place of the box, from the same list the mounts come from.
+fn rules(policy: &Policy) -> Vec<Rule> {
+    let fixed = [
+        ("/", Rights::List),
+        ("/etc", Rights::Data),
+        ("/proc", Rights::Data),
+        ("/dev", Rights::Device),
+        ("/dev/shm", Rights::Write),
+        ("/tmp", Rights::Write),
+    ];
+    let fixed = fixed.into_iter().map(|(at, rights)| Rule {
+        at: at.into(),
+        rights,
+    });
+    let home = Rule {
+        at: policy.home.at.clone(),
+        rights: Rights::Write,
+    };
+    let mounts = policy.mounts.iter().map(|mount| Rule {
+        at: mount.at.clone(),
+        rights: match mount.access {
+            Access::Write => Rights::Write,
+            Access::Read if mount.at.starts_with("/etc") => Rights::Data,
+            Access::Read => Rights::Read,
+        },
+    });
+    fixed.chain([home]).chain(mounts).collect()
+}
+
+impl Plan {
+    /// The plan as numbered lines for `--dry-run`.
+    pub fn lines(&self) -> Vec<String> {
+        let supervisor = [
+            format!("clone into new namespaces: {}", NAMESPACES.join(", ")),
+            "write the id maps: one user, one group, setgroups denied".to_string(),
+        ];
+        let steps = supervisor
+            .into_iter()
+            .map(|line| ("supervisor", line))
+            .chain(self.init.iter().map(|step| ("init", step.to_string())))
+            .chain(self.server.iter().map(|step| ("server", step.to_string())));
+        steps
+            .enumerate()
+            .map(|(index, (who, line))| format!("{:>3} {who:<10} {line}", index + 1))
+            .collect()
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = |path: &Path| quote(path);
+        match self {
+            Step::DieWithSupervisor => f.write_str("die when the supervisor dies"),
+            Step::BecomeUser { uid, gid } => {
+                write!(f, "become user {uid}, group {gid} when the id maps are written")
+            }
+            Step::NewSession => f.write_str("start a session without the caller's terminal"),
+            Step::NewKeyring => f.write_str("join an empty session keyring"),
+            Step::LoopbackUp => f.write_str("bring up the loopback of the empty network namespace"),
+            Step::HostName(name) => write!(f, "call the host {name}"),
+            Step::PrivateMounts => f.write_str("make every mount private"),
+            Step::Root { size } => write!(f, "mount an empty root of {size}"),
+            Step::Tmpfs { at, size, mode } => {
+                write!(f, "mount {size} of memory at {} with mode {mode:04o}", path(at))
+            }
+            Step::Bind(bind) => write!(f, "{bind}"),
+            Step::Device { name, major, minor } => write!(f, "show the device /dev/{name} ({major}:{minor})"),
+            Step::Terminals => f.write_str("mount private terminals at /dev/pts"),
+            Step::Proc => f.write_str("mount /proc of this box, read-only"),
+            Step::Mask { at } => write!(f, "hide {} if it exists", path(at)),
+            Step::Link { at, target } => write!(f, "link {} to {}", path(at), path(target)),
+            Step::File { at, content } => write!(f, "write {} ({} bytes)", path(at), content.len()),
+            Step::NoNestedNamespaces => f.write_str("allow no namespace below this one"),
+            Step::Pivot => f.write_str("make the new root the only one, read-only"),
+            Step::NoCoreDumps => f.write_str("forbid core dumps"),
+            Step::Fork => f.write_str("fork the server; keep CAP_KILL and a filter of a few calls"),
+            Step::ChangeDirectory(to) => write!(f, "go to {} and check that it lies inside", path(to)),
+            Step::CloseDescriptors => f.write_str("close every descriptor from 3 up"),
+            Step::ResetSignalsAndUmask => f.write_str("reset signal handlers and mask; umask at least 022"),
+            Step::DropCapabilities { keep } if keep.is_empty() => f.write_str("drop all capabilities"),
+            Step::DropCapabilities { keep } => write!(f, "drop all capabilities but {}", keep.join(", ")),
+            Step::NoNewPrivileges => f.write_str("set no_new_privs"),
+            Step::Landlock { abi, rules } => {
+                write!(
+                    f,
+                    "enforce Landlock ABI {abi}: {} path rules, no TCP connect, scopes",
+                    rules.len()
+                )
+            }
+            Step::Filter { spawn } => {
+                let children = if *spawn { "" } else { ", no child processes" };
+                write!(
+                    f,
+                    "allow {} system calls{children}",
+                    filter::allowed_names().count()
+                )
+            }
+            Step::Execute { program, argv, env } => {
+                write!(
+                    f,
+                    "execute {} with {} arguments and {} variables",
+                    path(program),
+                    argv.len(),
+                    env.len()
+                )
+            }
+        }
+    }
+}
+
+impl fmt::Display for Bind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let access = match self.access {
+            Access::Read => "read-only",
+            Access::Write => "writable",
+        };
+        write!(f, "bind {} at {}, {access}", quote(&self.source), quote(&self.at))?;
+        if self.create_source {
+            f.write_str(", made if missing")?;
+        }
+        Ok(())
+    }
+}

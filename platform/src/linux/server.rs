@@ -1,0 +1,232 @@
+//! The last moments of our code in the server's process: rights are given up, then it becomes the server.
+
+use std::ffi::{CString, OsStr};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use caps::{CapSet, CapsHashSet};
+use landlock::{
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, Ruleset,
+    RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetStatus, Scope,
+};
+use nix::errno::Errno;
+use nix::sys::prctl;
+use nix::sys::stat::{Mode, fstat, umask};
+use seccompiler::sock_filter;
+
+use super::plan::{Plan, Rights, Rule, Step};
+use super::report::{Report, Who};
+use super::{sys, terminal};
+
+/// What the server's process needs ready before the clone: nothing can then fail for want of it.
+pub struct Server<'a> {
+    pub filter: &'a [sock_filter],
+    pub program: CString,
+    pub argv: Vec<CString>,
+    pub env: Vec<CString>,
+    /// The umask the client gave us.
+    pub umask: Mode,
+}
+
+/// Runs the steps of the server. Returns to nobody.
+pub fn run(
+    plan: &Plan,
+    server: Server,
+    rules: RulesetCreated,
+    terminal: Option<OwnedFd>,
+    channel: BorrowedFd,
+) -> ! {
+    let mut rules = Some(rules);
+    for (index, step) in plan.server.iter().enumerate() {
+        if let Err(errno) = perform(step, &server, &mut rules, terminal.as_ref()) {
+            let report = Report::Failed {
+                who: Who::Server,
+                step: index as u16,
+                errno: errno as i32,
+            };
+            let _ = report.send(channel, None);
+            sys::exit_now(1);
+        }
+    }
+    sys::exit_now(1)
+}
+
+fn perform(
+    step: &Step,
+    server: &Server,
+    rules: &mut Option<RulesetCreated>,
+    terminal: Option<&OwnedFd>,
+) -> nix::Result<()> {
+    match step {
+        Step::NewSession => {
+            nix::unistd::setsid()?;
+            terminal.map_or(Ok(()), terminal::take)
+        }
+        Step::ChangeDirectory(to) => change_directory(to),
+        Step::CloseDescriptors => sys::cloexec_from(3),
+        Step::ResetSignalsAndUmask => {
+            umask(server.umask | Mode::from_bits_truncate(0o022));
+            sys::reset_signals()
+        }
+        Step::DropCapabilities { keep } => drop_capabilities(keep),
+        Step::NoNewPrivileges => prctl::set_no_new_privs(),
+        Step::Landlock { .. } => restrict(rules.take()),
+        Step::Filter { .. } => sys::install_filter(server.filter),
+        Step::Execute { .. } => Err(sys::execve(&server.program, &server.argv, &server.env)),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+fn change_directory(to: &Path) -> nix::Result<()> {
+    nix::unistd::chdir(to)?;
+    // A directory outside the root makes getcwd(2) fail or answer "(unreachable)…".
+    match nix::unistd::getcwd()? {
+        path if path.is_absolute() => Ok(()),
+        _ => Err(Errno::EXDEV),
+    }
+}
+
+/// Empties every set but for `keep`, which goes into all of them so that it survives execve(2).
+fn drop_capabilities(keep: &[String]) -> nix::Result<()> {
+    let kept: CapsHashSet = keep.iter().filter_map(|name| name.parse().ok()).collect();
+    let known = caps::runtime::thread_all_supported();
+    for capability in known.difference(&kept) {
+        caps::drop(None, CapSet::Bounding, *capability).map_err(refused)?;
+    }
+    caps::set(None, CapSet::Inheritable, &kept).map_err(refused)?;
+    caps::clear(None, CapSet::Ambient).map_err(refused)?;
+    kept.iter()
+        .try_for_each(|capability| caps::raise(None, CapSet::Ambient, *capability))
+        .map_err(refused)?;
+    caps::set(None, CapSet::Effective, &kept).map_err(refused)?;
+    caps::set(None, CapSet::Permitted, &kept).map_err(refused)
+}
+
+fn refused(_: caps::errors::CapsError) -> Errno {
+    Errno::EPERM
+}
+
+/// The ruleset of the plan, made before the fork: the crate allocates.
+///
+/// Everything the kernel's ABI knows is handled. Direct TCP connects are denied so that a TCP socket
+/// inherited as a standard stream cannot be disconnected and pointed elsewhere in the host's network.
+pub fn landlock(plan: &Plan) -> nix::Result<RulesetCreated> {
+    let Some(Step::Landlock { abi, rules }) = plan
+        .server
+        .iter()
+        .find(|step| matches!(step, Step::Landlock { .. }))
+    else {
+        return Err(Errno::EINVAL);
+    };
+    let abi = version(*abi);
+    let mut ruleset = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(abi))
+        .and_then(|ruleset| ruleset.handle_access(AccessNet::ConnectTcp))
+        .and_then(|ruleset| ruleset.scope(Scope::from_all(abi)))
+        .and_then(Ruleset::create)
+        .map_err(|_| Errno::EINVAL)?;
+    for Rule { at, rights } in rules {
+        let path = CString::new(at.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
+        let fd = sys::openat2(sys::cwd(), &path, libc::O_PATH, sys::RESOLVE_NO_SYMLINKS)?;
+        ruleset = allow(ruleset, fd.as_fd(), access(*rights, abi))?;
+    }
+    standard_streams(ruleset, abi)
+}
+
+/// A standard stream that is a file can be opened again by its `/dev/std…` name, for what it is open for now.
+fn standard_streams(mut ruleset: RulesetCreated, abi: ABI) -> nix::Result<RulesetCreated> {
+    for stream in [
+        std::io::stdin().as_fd(),
+        std::io::stdout().as_fd(),
+        std::io::stderr().as_fd(),
+    ] {
+        if fstat(stream)?.st_mode & libc::S_IFMT != libc::S_IFREG {
+            continue;
+        }
+        let flags = nix::fcntl::fcntl(stream, nix::fcntl::FcntlArg::F_GETFL)?;
+        let write = AccessFs::WriteFile | AccessFs::Truncate;
+        let rights = match flags & libc::O_ACCMODE {
+            libc::O_RDONLY => AccessFs::ReadFile.into(),
+            libc::O_WRONLY => write,
+            _ => write | AccessFs::ReadFile,
+        };
+        ruleset = allow(ruleset, stream, rights & AccessFs::from_all(abi))?;
+    }
+    Ok(ruleset)
+}
+
+fn allow(ruleset: RulesetCreated, fd: BorrowedFd, rights: BitFlags<AccessFs>) -> nix::Result<RulesetCreated> {
+    // Rights that only directories have are no error on a file.
+    let is_directory = fstat(fd)?.st_mode & libc::S_IFMT == libc::S_IFDIR;
+    let rights = if is_directory {
+        rights
+    } else {
+        rights & AccessFs::from_file(ABI::V9)
+    };
+    ruleset
+        .add_rule(PathBeneath::new(fd, rights))
+        .map_err(|_| Errno::EINVAL)
+}
+
+fn access(rights: Rights, abi: ABI) -> BitFlags<AccessFs> {
+    let read = AccessFs::ReadFile | AccessFs::ReadDir;
+    match rights {
+        Rights::List => AccessFs::ReadDir.into(),
+        Rights::Data => read,
+        Rights::Read => read | AccessFs::Execute,
+        Rights::Device => (read | AccessFs::WriteFile | AccessFs::IoctlDev) & AccessFs::from_all(abi),
+        Rights::Write => AccessFs::from_all(abi),
+    }
+}
+
+fn restrict(rules: Option<RulesetCreated>) -> nix::Result<()> {
+    let status = rules
+        .ok_or(Errno::EINVAL)?
+        .restrict_self()
+        .map_err(|_| Errno::EPERM)?;
+    match status.ruleset {
+        RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced => Ok(()),
+        RulesetStatus::NotEnforced => Err(Errno::ENOSYS),
+    }
+}
+
+fn version(abi: u32) -> ABI {
+    match abi {
+        0 => ABI::Unsupported,
+        1 => ABI::V1,
+        2 => ABI::V2,
+        3 => ABI::V3,
+        4 => ABI::V4,
+        5 => ABI::V5,
+        6 => ABI::V6,
+        _ => ABI::V7,
+    }
+}
+
+/// Refuses standard streams that are a way out of the box: from an open directory (or an O_PATH descriptor)
+/// every path of the host can be reached by openat(2), and a block device is a disk. Names the first such stream.
+pub fn check_standard_streams() -> Result<(), &'static str> {
+    let streams = [
+        ("stdin", std::io::stdin().as_fd().try_clone_to_owned()),
+        ("stdout", std::io::stdout().as_fd().try_clone_to_owned()),
+        ("stderr", std::io::stderr().as_fd().try_clone_to_owned()),
+    ];
+    for (name, fd) in streams {
+        let Ok(fd) = fd else { return Err(name) };
+        let kind = fstat(&fd).map(|stat| stat.st_mode & libc::S_IFMT);
+        let flags = nix::fcntl::fcntl(&fd, nix::fcntl::FcntlArg::F_GETFL);
+        match (kind, flags) {
+            (Ok(libc::S_IFDIR | libc::S_IFBLK), _) | (Err(_), _) | (_, Err(_)) => return Err(name),
+            (_, Ok(flags)) if flags & libc::O_PATH != 0 => return Err(name),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// A string for execve(2).
+pub fn c_string(text: &OsStr) -> Option<CString> {
+    CString::new(text.as_bytes()).ok()
+}

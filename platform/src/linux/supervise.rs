@@ -1,0 +1,204 @@
+//! The supervisor's event loop: wait for the server's end, pass signals on, stop it in two stages.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::wait::{WaitStatus, waitpid};
+
+use super::launch::{LaunchError, Sandbox, failure};
+use super::plan::Plan;
+use super::report::Report;
+use super::{sys, terminal};
+
+/// How the server ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// By itself, with this code.
+    Code(u8),
+    /// Killed by this signal.
+    Signal(i32),
+}
+
+impl Exit {
+    /// The exit code that tells it to a shell: the server's own, or 128 plus the signal.
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Code(code) => code,
+            Exit::Signal(signal) => 128u8.saturating_add(signal as u8),
+        }
+    }
+}
+
+/// Which event woke the loop.
+struct Awake {
+    signal: bool,
+    reported: bool,
+    output: bool,
+    input: bool,
+}
+
+impl Sandbox {
+    /// Starts the server and stays until it has ended.
+    ///
+    /// A stopping signal (TERM, INT, HUP) reaches the server's process group; if it still runs after `grace`,
+    /// or on a second such signal, the whole box is killed.
+    ///
+    /// # Errors
+    /// A step of the server's process that failed, such as its execution.
+    pub fn run(mut self, plan: &Plan, grace: Duration) -> Result<Exit, LaunchError> {
+        let mut signals = self.signals;
+        signals.add(Signal::SIGWINCH);
+        let signals = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+            .map_err(|_| LaunchError::Lost)?;
+        let raw = self
+            .terminal
+            .is_some()
+            .then(terminal::Raw::enter)
+            .transpose()
+            .map_err(|_| LaunchError::Lost)?;
+        if self.terminal.is_none() {
+            release_standard_streams();
+        }
+        let mut deadline = None;
+        let mut input_open = true;
+        loop {
+            let awake = self
+                .wait(&signals, deadline, input_open)
+                .map_err(|_| LaunchError::Lost)?;
+            if awake.output {
+                self.show_output();
+            }
+            if awake.reported {
+                break;
+            }
+            if awake.input {
+                input_open = self.take_input();
+            }
+            if awake.signal {
+                self.pass_signals_on(&signals, &mut deadline, grace);
+            }
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                let _ = sys::signal_pidfd(self.pidfd.as_fd(), libc::SIGKILL);
+                deadline = None;
+            }
+        }
+        while self.show_output() {}
+        drop(raw);
+        self.outcome(plan)
+    }
+
+    /// Sleeps until something happens.
+    fn wait(&self, signals: &SignalFd, deadline: Option<Instant>, input_open: bool) -> nix::Result<Awake> {
+        let stdin = std::io::stdin();
+        let mut fds = vec![readable(signals.as_fd()), readable(self.channel.as_fd())];
+        if let Some(master) = &self.terminal {
+            fds.push(readable(master.as_fd()));
+            if input_open {
+                fds.push(readable(stdin.as_fd()));
+            }
+        }
+        let timeout = deadline.map_or(PollTimeout::NONE, |deadline| {
+            let left = deadline
+                .saturating_duration_since(Instant::now())
+                .as_millis()
+                .saturating_add(1);
+            PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+        });
+        match poll(&mut fds, timeout) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+        let happened = |index: usize| fds.get(index).and_then(PollFd::any).unwrap_or(false);
+        Ok(Awake {
+            signal: happened(0),
+            reported: happened(1),
+            output: happened(2),
+            input: happened(3),
+        })
+    }
+
+    fn show_output(&mut self) -> bool {
+        let Some(master) = &self.terminal else {
+            return false;
+        };
+        let alive = terminal::relay(master.as_fd(), std::io::stdout().as_fd());
+        if !alive {
+            self.terminal = None;
+        }
+        alive
+    }
+
+    fn take_input(&self) -> bool {
+        self.terminal
+            .as_ref()
+            .is_some_and(|master| terminal::relay(std::io::stdin().as_fd(), master.as_fd()))
+    }
+
+    /// Reads every pending signal and sends it to init, which sends it to the server's process group.
+    fn pass_signals_on(&self, signals: &SignalFd, deadline: &mut Option<Instant>, grace: Duration) {
+        while let Ok(Some(info)) = signals.read_signal() {
+            let Ok(signal) = Signal::try_from(info.ssi_signo as i32) else {
+                continue;
+            };
+            match (signal, &self.terminal) {
+                (Signal::SIGCHLD, _) => {}
+                (Signal::SIGWINCH, Some(master)) => {
+                    let _ = terminal::copy_size(std::io::stdin().as_fd(), master.as_fd());
+                }
+                (Signal::SIGWINCH, None) => {}
+                (Signal::SIGTERM | Signal::SIGINT | Signal::SIGHUP, _) if deadline.is_some() => {
+                    *deadline = Some(Instant::now());
+                }
+                (signal, _) => {
+                    let _ = sys::signal_pidfd(self.pidfd.as_fd(), signal as i32);
+                    if matches!(signal, Signal::SIGTERM | Signal::SIGINT | Signal::SIGHUP) {
+                        *deadline = Some(Instant::now() + grace);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What init reported last, or how it died.
+    fn outcome(&mut self, plan: &Plan) -> Result<Exit, LaunchError> {
+        match Report::receive(self.channel.as_fd()) {
+            Ok(Some((Report::Ended { status }, _))) => {
+                self.ended = true;
+                Ok(exit(status))
+            }
+            Ok(Some((report, _))) => Err(failure(report, plan)),
+            // Init says nothing when it is killed with the whole box.
+            Ok(None) | Err(_) => {
+                self.ended = true;
+                match waitpid(self.init, None) {
+                    Ok(WaitStatus::Signaled(_, signal, _)) => Ok(Exit::Signal(signal as i32)),
+                    _ => Err(LaunchError::Lost),
+                }
+            }
+        }
+    }
+}
+
+fn exit(status: i32) -> Exit {
+    if libc::WIFSIGNALED(status) {
+        Exit::Signal(libc::WTERMSIG(status))
+    } else {
+        Exit::Code(libc::WEXITSTATUS(status) as u8)
+    }
+}
+
+fn readable(fd: BorrowedFd) -> PollFd {
+    PollFd::new(fd, PollFlags::POLLIN)
+}
+
+/// The client must see the end of a stream when the server closes it, so we hold neither stdin nor stdout.
+fn release_standard_streams() {
+    if let Ok(null) = std::fs::File::options().read(true).write(true).open("/dev/null") {
+        let _ = nix::unistd::dup2_stdin(&null);
+        let _ = nix::unistd::dup2_stdout(&null);
+    }
+}

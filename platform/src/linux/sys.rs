@@ -1,0 +1,343 @@
+//! System calls that nix does not wrap, each behind one small typed function.
+//!
+//! Numbers and structures come from the kernel's uapi headers through libc. Nothing here decides
+//! anything; the only `unsafe` of the Linux back end is in this file, in `clone.rs` and in `wipe.rs`.
+
+use std::ffi::{CStr, CString};
+use std::io;
+use std::mem::size_of;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use nix::errno::Errno;
+
+type Result<T> = nix::Result<T>;
+
+/// Turns the kernel's -1 into the errno.
+fn check(result: libc::c_long) -> Result<libc::c_long> {
+    Errno::result(result)
+}
+
+/// Takes ownership of a descriptor the kernel has just made.
+fn owned(result: libc::c_long) -> Result<OwnedFd> {
+    let fd = check(result)? as RawFd;
+    // SAFETY: the call succeeded and returned a new descriptor that nothing else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+// ---- files --------------------------------------------------------------------------------------
+
+pub const RESOLVE_NO_SYMLINKS: u64 = libc::RESOLVE_NO_SYMLINKS;
+pub const RESOLVE_BENEATH: u64 = libc::RESOLVE_BENEATH;
+
+/// openat2(2) with `O_CLOEXEC`. Retries the EAGAIN that a concurrent rename causes.
+pub fn openat2(dir: BorrowedFd, path: &CStr, flags: i32, resolve: u64) -> Result<OwnedFd> {
+    // SAFETY: open_how is plain data for which all zeroes is valid.
+    let mut how: libc::open_how = unsafe { std::mem::zeroed() };
+    how.flags = (flags | libc::O_CLOEXEC) as u64;
+    how.resolve = resolve;
+    loop {
+        // SAFETY: path is NUL-terminated, how lives across the call and its size is given.
+        let result = unsafe {
+            libc::syscall(
+                libc::SYS_openat2,
+                dir.as_raw_fd(),
+                path.as_ptr(),
+                &how as *const libc::open_how,
+                size_of::<libc::open_how>(),
+            )
+        };
+        match owned(result) {
+            Err(Errno::EAGAIN | Errno::EINTR) => continue,
+            other => return other,
+        }
+    }
+}
+
+/// close_range(2) from `first` to the last possible descriptor.
+pub fn close_from(first: RawFd) -> Result<()> {
+    // SAFETY: takes three numbers; the caller gives up every descriptor from `first` up.
+    check(unsafe { libc::syscall(libc::SYS_close_range, first as u32, u32::MAX, 0) }).map(drop)
+}
+
+/// Marks every descriptor from `first` up close-on-exec (close_range(2), Linux 5.11).
+pub fn cloexec_from(first: RawFd) -> Result<()> {
+    // SAFETY: takes three numbers and closes nothing.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            first as u32,
+            u32::MAX,
+            libc::CLOSE_RANGE_CLOEXEC,
+        )
+    })
+    .map(drop)
+}
+
+// ---- mounts (mount API of Linux 5.2 and 5.12) ------------------------------------------------------
+
+pub const MOUNT_ATTR_RDONLY: u64 = 0x1;
+pub const MOUNT_ATTR_NOSUID: u64 = 0x2;
+pub const MOUNT_ATTR_NODEV: u64 = 0x4;
+pub const MOUNT_ATTR_NOEXEC: u64 = 0x8;
+
+const FSOPEN_CLOEXEC: u32 = 1;
+const FSMOUNT_CLOEXEC: u32 = 1;
+const FSCONFIG_SET_FLAG: u32 = 0;
+const FSCONFIG_SET_STRING: u32 = 1;
+const FSCONFIG_CMD_CREATE: u32 = 6;
+const OPEN_TREE_CLONE: u32 = 1;
+const MOVE_MOUNT_F_EMPTY_PATH: u32 = 0x4;
+const MOVE_MOUNT_T_EMPTY_PATH: u32 = 0x40;
+
+/// A file system being configured, fsopen(2).
+pub struct Filesystem(OwnedFd);
+
+impl Filesystem {
+    pub fn open(kind: &CStr) -> Result<Self> {
+        // SAFETY: kind is NUL-terminated.
+        owned(unsafe { libc::syscall(libc::SYS_fsopen, kind.as_ptr(), FSOPEN_CLOEXEC) }).map(Filesystem)
+    }
+
+    /// Sets `key=value`, or the bare flag `key` when the value is `None`.
+    pub fn set(&self, key: &CStr, value: Option<&CStr>) -> Result<()> {
+        let command = if value.is_some() {
+            FSCONFIG_SET_STRING
+        } else {
+            FSCONFIG_SET_FLAG
+        };
+        self.config(
+            command,
+            key.as_ptr(),
+            value.map_or(std::ptr::null(), CStr::as_ptr),
+        )
+    }
+
+    /// Creates the superblock and returns a detached mount of it with `attributes`.
+    pub fn mount(self, attributes: u64) -> Result<OwnedFd> {
+        self.config(FSCONFIG_CMD_CREATE, std::ptr::null(), std::ptr::null())?;
+        // SAFETY: takes a descriptor and two numbers.
+        owned(unsafe { libc::syscall(libc::SYS_fsmount, self.0.as_raw_fd(), FSMOUNT_CLOEXEC, attributes) })
+    }
+
+    fn config(&self, command: u32, key: *const libc::c_char, value: *const libc::c_char) -> Result<()> {
+        // SAFETY: key and value are NULL or NUL-terminated strings that live across the call.
+        check(unsafe { libc::syscall(libc::SYS_fsconfig, self.0.as_raw_fd(), command, key, value, 0) })
+            .map(drop)
+    }
+}
+
+/// A detached, recursive copy of the mount at `path` below `dir`, or at `dir` itself when `path` is empty
+/// (open_tree(2)). A symbolic link is not followed.
+pub fn clone_tree(dir: BorrowedFd, path: &CStr) -> Result<OwnedFd> {
+    let flags = libc::AT_EMPTY_PATH | libc::AT_RECURSIVE | libc::AT_SYMLINK_NOFOLLOW | libc::O_CLOEXEC;
+    // SAFETY: the path is NUL-terminated.
+    owned(unsafe {
+        libc::syscall(
+            libc::SYS_open_tree,
+            dir.as_raw_fd(),
+            path.as_ptr(),
+            OPEN_TREE_CLONE | flags as u32,
+        )
+    })
+}
+
+/// Sets `attributes` on the mount at `fd` and, if `recursive`, on every mount below, mount_setattr(2).
+pub fn set_mount_attributes(fd: BorrowedFd, attributes: u64, recursive: bool) -> Result<()> {
+    mount_setattr(fd, attributes, 0, recursive)
+}
+
+/// Makes every mount of this namespace private, so that nothing propagates in or out.
+pub fn make_mounts_private() -> Result<()> {
+    let root = openat2(cwd(), c"/", libc::O_PATH, 0)?;
+    mount_setattr(root.as_fd(), 0, libc::MS_PRIVATE, true)
+}
+
+fn mount_setattr(fd: BorrowedFd, set: u64, propagation: u64, recursive: bool) -> Result<()> {
+    let attributes = libc::mount_attr {
+        attr_set: set,
+        attr_clr: 0,
+        propagation,
+        userns_fd: 0,
+    };
+    let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
+    // SAFETY: attributes lives across the call and its size is given.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            fd.as_raw_fd(),
+            c"".as_ptr(),
+            flags,
+            &attributes as *const libc::mount_attr,
+            size_of::<libc::mount_attr>(),
+        )
+    })
+    .map(drop)
+}
+
+/// Attaches the detached mount `mount` on `name` below `dir`, or on `dir` itself when `name` is empty
+/// (move_mount(2)). A symbolic link is not followed.
+pub fn attach(mount: BorrowedFd, dir: BorrowedFd, name: &CStr) -> Result<()> {
+    let onto_itself = if name.is_empty() {
+        MOVE_MOUNT_T_EMPTY_PATH
+    } else {
+        0
+    };
+    // SAFETY: both paths are NUL-terminated.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_move_mount,
+            mount.as_raw_fd(),
+            c"".as_ptr(),
+            dir.as_raw_fd(),
+            name.as_ptr(),
+            MOVE_MOUNT_F_EMPTY_PATH | onto_itself,
+        )
+    })
+    .map(drop)
+}
+
+/// The current directory as a base for relative paths.
+pub fn cwd() -> BorrowedFd<'static> {
+    // SAFETY: AT_FDCWD is not a descriptor that anybody closes.
+    unsafe { BorrowedFd::borrow_raw(libc::AT_FDCWD) }
+}
+
+// ---- processes ------------------------------------------------------------------------------------
+
+/// Joins a new anonymous session keyring, keyctl(2) KEYCTL_JOIN_SESSION_KEYRING.
+///
+/// A kernel without keyrings answers ENOSYS; there is then nothing to leak.
+pub fn join_new_session_keyring() -> Result<()> {
+    const KEYCTL_JOIN_SESSION_KEYRING: libc::c_int = 1;
+    // SAFETY: a NULL name asks for an anonymous keyring.
+    match check(unsafe {
+        libc::syscall(
+            libc::SYS_keyctl,
+            KEYCTL_JOIN_SESSION_KEYRING,
+            std::ptr::null::<u8>(),
+        )
+    }) {
+        Ok(_) | Err(Errno::ENOSYS) => Ok(()),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Sends a signal to the process behind a pidfd, pidfd_send_signal(2).
+pub fn signal_pidfd(pidfd: BorrowedFd, signal: i32) -> Result<()> {
+    // SAFETY: a NULL siginfo lets the kernel fill it in as kill(2) does.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_raw_fd(),
+            signal,
+            std::ptr::null::<u8>(),
+            0,
+        )
+    })
+    .map(drop)
+}
+
+/// Whether the kernel started us with more rights than our caller has (setuid, setgid, file capabilities).
+pub fn started_privileged() -> bool {
+    // SAFETY: getauxval takes a number and returns one.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+}
+
+/// Installs a compiled filter on this thread, seccomp(2) SECCOMP_SET_MODE_FILTER without flags.
+pub fn install_filter(program: &[seccompiler::sock_filter]) -> Result<()> {
+    let program = libc::sock_fprog {
+        len: u16::try_from(program.len()).map_err(|_| Errno::E2BIG)?,
+        filter: program.as_ptr().cast::<libc::sock_filter>().cast_mut(),
+    };
+    // SAFETY: sock_filter of seccompiler and of libc are the same #[repr(C)] struct of the uapi; the
+    // kernel only reads it, and it lives across the call.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_SET_MODE_FILTER,
+            0,
+            &program as *const libc::sock_fprog,
+        )
+    })
+    .map(drop)
+}
+
+/// The newest Landlock ABI of this kernel; 0 when Landlock is absent or switched off at boot.
+pub fn landlock_abi() -> u32 {
+    const LANDLOCK_CREATE_RULESET_VERSION: u32 = 1;
+    // SAFETY: NULL and size 0 with the VERSION flag ask for the ABI number only.
+    let abi = unsafe {
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            std::ptr::null::<u8>(),
+            0,
+            LANDLOCK_CREATE_RULESET_VERSION,
+        )
+    };
+    u32::try_from(abi).unwrap_or(0)
+}
+
+/// Brings the loopback interface of this network namespace up (netdevice(7)).
+pub fn loopback_up() -> Result<()> {
+    let socket = nix::sys::socket::socket(
+        nix::sys::socket::AddressFamily::Inet,
+        nix::sys::socket::SockType::Datagram,
+        nix::sys::socket::SockFlag::SOCK_CLOEXEC,
+        None,
+    )?;
+    // SAFETY: ifreq is plain data for which all zeroes is valid.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    request.ifr_name[0] = b'l' as libc::c_char;
+    request.ifr_name[1] = b'o' as libc::c_char;
+    request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
+    // SAFETY: the request names the interface and lives across the call.
+    check(
+        unsafe {
+            libc::ioctl(
+                socket.as_raw_fd(),
+                libc::SIOCSIFFLAGS,
+                &request as *const libc::ifreq,
+            )
+        }
+        .into(),
+    )
+    .map(drop)
+}
+
+/// Replaces this process, execve(2). Returns only on failure.
+pub fn execve(program: &CStr, argv: &[CString], env: &[CString]) -> Errno {
+    match nix::unistd::execve(program, argv, env) {
+        Ok(never) => match never {},
+        Err(errno) => errno,
+    }
+}
+
+/// Descriptors 0 and 1, in a process that has put something of its own there.
+pub fn first_two() -> (BorrowedFd<'static>, BorrowedFd<'static>) {
+    // SAFETY: init has just moved its two descriptors there and never closes them.
+    unsafe { (BorrowedFd::borrow_raw(0), BorrowedFd::borrow_raw(1)) }
+}
+
+/// Ends this process at once, without running anything of the parent's.
+pub fn exit_now(code: i32) -> ! {
+    // SAFETY: _exit takes a number and does not return.
+    unsafe { libc::_exit(code) }
+}
+
+/// Gives every signal its default disposition and unblocks all (what execve(2) would inherit otherwise).
+pub fn reset_signals() -> Result<()> {
+    // SAFETY: an all-zero sigaction is SIG_DFL with an empty mask.
+    let default: libc::sigaction = unsafe { std::mem::zeroed() };
+    for signal in 1..=libc::SIGRTMAX() {
+        // SAFETY: default lives across the call. SIGKILL, SIGSTOP and the two signals of the C library
+        // answer EINVAL, which is what we want of them.
+        unsafe { libc::sigaction(signal, &default, std::ptr::null_mut()) };
+    }
+    nix::sys::signal::SigSet::empty().thread_set_mask()
+}
+
+/// The errno as an [`io::Error`], for its text.
+pub fn describe(errno: i32) -> String {
+    let text = io::Error::from_raw_os_error(errno).to_string();
+    text.split(" (os error").next().unwrap_or_default().to_lowercase()
+}

@@ -1,0 +1,112 @@
+//! A terminal of the box's own, for a server that a person talks to.
+//!
+//! The user's terminal never becomes the server's controlling terminal: the server gets the slave of a
+//! pseudo-terminal of the box, and the supervisor copies between its master and the user's terminal.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::sys::termios::{self, SetArg, Termios};
+
+use super::tree::Tree;
+
+/// Both sides of a pseudo-terminal (pty(7)).
+pub struct Terminal {
+    master: OwnedFd,
+    slave: OwnedFd,
+}
+
+nix::ioctl_write_ptr_bad!(unlock, libc::TIOCSPTLCK, libc::c_int);
+nix::ioctl_write_int_bad!(set_controlling, libc::TIOCSCTTY);
+nix::ioctl_read_bad!(read_size, libc::TIOCGWINSZ, libc::winsize);
+nix::ioctl_write_ptr_bad!(write_size, libc::TIOCSWINSZ, libc::winsize);
+nix::ioctl_write_int_bad!(open_peer, libc::TIOCGPTPEER);
+
+impl Terminal {
+    /// Opens a terminal of the new devpts and sets it up like the one on stdin.
+    pub fn open(root: &Tree) -> nix::Result<Self> {
+        let master = root.open_with(Path::new("/dev/pts/ptmx"), libc::O_RDWR | libc::O_NOCTTY)?;
+        // SAFETY: unlock reads one int; TIOCGPTPEER takes open(2) flags and returns a new descriptor.
+        let slave = unsafe {
+            unlock(master.as_raw_fd(), &0)?;
+            let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
+            OwnedFd::from_raw_fd(open_peer(master.as_raw_fd(), flags)?)
+        };
+        termios::tcsetattr(&slave, SetArg::TCSANOW, &termios::tcgetattr(std::io::stdin())?)?;
+        copy_size(std::io::stdin().as_fd(), master.as_fd())?;
+        Ok(Terminal { master, slave })
+    }
+
+    /// The master for the supervisor, the slave for the server.
+    pub fn split(self) -> (OwnedFd, OwnedFd) {
+        (self.master, self.slave)
+    }
+}
+
+/// Makes `slave` the controlling terminal of this new session and the standard streams that were terminals.
+pub fn take(slave: &OwnedFd) -> nix::Result<()> {
+    // SAFETY: takes a number; 0 means not to steal the terminal of another session.
+    unsafe { set_controlling(slave.as_raw_fd(), 0)? };
+    if is_terminal(std::io::stderr().as_fd()) {
+        nix::unistd::dup2_stderr(slave)?;
+    }
+    nix::unistd::dup2_stdin(slave)?;
+    nix::unistd::dup2_stdout(slave)
+}
+
+/// Gives the terminal behind `to` the size of the one behind `from`.
+pub fn copy_size(from: BorrowedFd, to: BorrowedFd) -> nix::Result<()> {
+    // SAFETY: winsize is plain data; both calls read or write exactly one.
+    unsafe {
+        let mut size: libc::winsize = std::mem::zeroed();
+        read_size(from.as_raw_fd(), &mut size)?;
+        write_size(to.as_raw_fd(), &size).map(drop)
+    }
+}
+
+/// Whether the descriptor is a terminal (isatty(3)).
+pub fn is_terminal(fd: BorrowedFd) -> bool {
+    termios::tcgetattr(fd).is_ok()
+}
+
+/// The user's terminal in raw mode for as long as this value lives.
+pub struct Raw(Termios);
+
+impl Raw {
+    pub fn enter() -> nix::Result<Self> {
+        let before = termios::tcgetattr(std::io::stdin())?;
+        let mut raw = before.clone();
+        termios::cfmakeraw(&mut raw);
+        termios::tcsetattr(std::io::stdin(), SetArg::TCSADRAIN, &raw)?;
+        Ok(Raw(before))
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        let _ = termios::tcsetattr(std::io::stdin(), SetArg::TCSADRAIN, &self.0);
+    }
+}
+
+/// Moves what is there from one descriptor to the other; `false` at the end of the stream.
+pub fn relay(from: BorrowedFd, to: BorrowedFd) -> bool {
+    let mut buffer = [0; 4096];
+    match nix::unistd::read(from, &mut buffer) {
+        Err(Errno::EINTR | Errno::EAGAIN) => true,
+        // EIO is how a master says that nobody holds the slave any more.
+        Err(_) | Ok(0) => false,
+        Ok(length) => write_all(to, &buffer[..length]),
+    }
+}
+
+fn write_all(to: BorrowedFd, mut bytes: &[u8]) -> bool {
+    while !bytes.is_empty() {
+        match nix::unistd::write(to, bytes) {
+            Ok(written) => bytes = &bytes[written..],
+            Err(Errno::EINTR | Errno::EAGAIN) => continue,
+            Err(_) => return false,
+        }
+    }
+    true
+}

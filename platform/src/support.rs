@@ -1,0 +1,35 @@
+//! What this host can enforce: one entry per ability.
+
+use serde::Serialize;
+
+/// The abilities of a host, measured.
+///
+/// [`Support::measure`] asks only what the plan depends on, in a few microseconds; that an ability really
+/// works is proved by the launch itself, which fails closed, and by `doctor`, which tries each in a throw-away box.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Support {
+    /// The newest Landlock ABI the kernel answers with; 0 without Landlock (kernel document `userspace-api/landlock`).
+    pub landlock_abi: u32,
+}
+
+impl Support {
+    /// A host that has everything this version can use: for plans that are only shown.
+    pub fn full() -> Self {
+        Support { landlock_abi: 7 }
+    }
+}
+
+/// A part of the policy that this host cannot enforce.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unenforceable {
+    /// The field of the profile, or the mechanism.
+    pub field: String,
+    pub reason: String,
+    pub cure: String,
+}
+
+impl std::fmt::Display for Unenforceable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "this host cannot enforce {}: {}", self.field, self.reason)
+    }
+}

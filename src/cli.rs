@@ -1,0 +1,207 @@
+//! What can be typed: clap types only.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
+
+use crate::duration;
+
+/// Run any MCP server in a box that the operating system enforces.
+#[derive(Debug, Parser)]
+#[command(name = "mcp-sandbox", version, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start a server in the box; everything after `--` is the server's
+    Run(Run),
+    /// Say whether profiles are valid, with every error at once
+    Check {
+        /// Names of profiles or their files
+        #[arg(required = true, value_name = "PROFILE")]
+        profiles: Vec<String>,
+    },
+    /// Show what a server could see, do and reach, without starting it
+    Explain(Explain),
+    /// List profiles, or show one
+    #[command(subcommand)]
+    Profiles(Profiles),
+    /// Print a completion script
+    Completions { shell: clap_complete::Shell },
+    /// Print the manual page (roff)
+    Man,
+}
+
+#[derive(Debug, Args)]
+pub struct Run {
+    #[command(flatten)]
+    pub policy: PolicyArgs,
+    /// Show the policy and the plan, and start nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Write how it ended to FILE, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub status_file: Option<PathBuf>,
+    /// Time between the signal that stops the server and the end of the box
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration::parse)]
+    pub grace: Duration,
+    /// No status line; errors and warnings stay
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// Say how the command was followed to what really runs
+    #[arg(long, short)]
+    pub verbose: bool,
+    /// The server and its arguments; without them the profile's own command
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub struct Explain {
+    #[command(flatten)]
+    pub policy: PolicyArgs,
+    /// Print JSON for programs
+    #[arg(long)]
+    pub json: bool,
+    /// The server and its arguments; without them the profile's own command
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+/// What decides the policy of a run.
+#[derive(Debug, Args)]
+pub struct PolicyArgs {
+    /// A profile by name or file; without it the one that fits the command, else `default`
+    #[arg(long, short, value_name = "NAME|FILE")]
+    pub profile: Option<String>,
+    /// Lay this context of the profile over it
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// Show a path, read-only; at the same place unless AT (absolute) is given
+    #[arg(long, value_name = "PATH[:AT]", value_parser = OsStringValueParser::new().map(split_path))]
+    pub read: Vec<(PathBuf, Option<PathBuf>)>,
+    /// Show a path, writable; at the same place unless AT (absolute) is given
+    #[arg(long, value_name = "PATH[:AT]", value_parser = OsStringValueParser::new().map(split_path))]
+    pub write: Vec<(PathBuf, Option<PathBuf>)>,
+    /// Pass a variable of ours, or set one
+    #[arg(long, value_name = "NAME[=VALUE]", value_parser = OsStringValueParser::new().map(split_variable))]
+    pub env: Vec<(OsString, Option<OsString>)>,
+    /// Working directory in the box
+    #[arg(long, value_name = "DIR")]
+    pub cwd: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Profiles {
+    /// Every profile by name, with where it comes from
+    List,
+    /// The text of a profile
+    Show { name: String },
+}
+
+/// `PATH:AT` at the last colon that an absolute path follows, so that colons in names need no escape.
+fn split_path(text: OsString) -> (PathBuf, Option<PathBuf>) {
+    let bytes = text.as_encoded_bytes();
+    let split = (1..bytes.len().saturating_sub(1))
+        .rev()
+        .find(|&at| bytes[at..].starts_with(b":/"));
+    match split {
+        // The text is cut beside an ASCII byte, which is a boundary in every encoding of OsStr.
+        Some(at) => (
+            slice(&text, 0, at).into(),
+            Some(slice(&text, at + 1, bytes.len()).into()),
+        ),
+        None => (text.into(), None),
+    }
+}
+
+/// `NAME=VALUE` at the first equals sign.
+fn split_variable(text: OsString) -> (OsString, Option<OsString>) {
+    let bytes = text.as_encoded_bytes();
+    match bytes.iter().position(|byte| *byte == b'=') {
+        Some(at) => (slice(&text, 0, at), Some(slice(&text, at + 1, bytes.len()))),
+        None => (text, None),
+    }
+}
+
+#[cfg(unix)]
+fn slice(text: &OsString, from: usize, to: usize) -> OsString {
+    use std::os::unix::ffi::OsStrExt;
+    std::ffi::OsStr::from_bytes(&text.as_bytes()[from..to]).to_owned()
+}
+
+#[cfg(not(unix))]
+fn slice(text: &OsString, from: usize, to: usize) -> OsString {
+    String::from_utf8_lossy(&text.as_encoded_bytes()[from..to])
+        .into_owned()
+        .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    fn run(words: &[&str]) -> Run {
+        match Cli::try_parse_from(words).unwrap().command {
+            Command::Run(run) => run,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn everything_after_the_separator_is_the_servers() {
+        let run = run(&[
+            "mcp-sandbox",
+            "run",
+            "--quiet",
+            "--",
+            "--help",
+            "--profile",
+            "x",
+            "--",
+        ]);
+        assert_eq!(run.command, ["--help", "--profile", "x", "--"]);
+        assert!(run.quiet && run.policy.profile.is_none());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn words_that_are_not_utf8_arrive_whole() {
+        use std::os::unix::ffi::OsStringExt;
+        let odd = OsString::from_vec(b"a\xff\nb".to_vec());
+        let words = ["mcp-sandbox".into(), "run".into(), "--".into(), odd.clone()];
+        let Command::Run(run) = Cli::try_parse_from(words).unwrap().command else {
+            panic!("not run")
+        };
+        assert_eq!(run.command, [odd]);
+    }
+
+    #[test]
+    fn paths_split_before_an_absolute_target_only() {
+        let split = |text: &str| split_path(text.into());
+        assert_eq!(split("/a"), ("/a".into(), None));
+        assert_eq!(split("a:b"), ("a:b".into(), None));
+        assert_eq!(split("a:/b"), ("a".into(), Some("/b".into())));
+        assert_eq!(split("/a:x:/b/c"), ("/a:x".into(), Some("/b/c".into())));
+        assert_eq!(split(":/b"), (":/b".into(), None));
+    }
+
+    #[test]
+    fn variables_split_at_the_first_equals_sign() {
+        assert_eq!(split_variable("A=b=c".into()), ("A".into(), Some("b=c".into())));
+        assert_eq!(split_variable("A=".into()), ("A".into(), Some("".into())));
+        assert_eq!(split_variable("A".into()), ("A".into(), None));
+    }
+}

@@ -1,0 +1,98 @@
+//! A launch that failed, told to a person: what, why, and what to do.
+
+use mcp_sandbox_platform::linux::{Bind, LaunchError, Step, describe};
+use mcp_sandbox_platform::{Unenforceable, quote};
+
+use crate::error::{Error, Kind};
+
+const ENOENT: i32 = 2;
+const EACCES: i32 = 13;
+const ENOTDIR: i32 = 20;
+const ESTALE: i32 = 116;
+
+/// The doctor tries every ability by itself and knows the cure of each.
+const ASK_THE_DOCTOR: &str =
+    "run `mcp-sandbox doctor`: it finds out what this host forbids and tells the cure";
+
+/// A launch error as an error with its kind, so that it gets its own exit code.
+pub fn of_launch(error: LaunchError) -> Error {
+    match error {
+        LaunchError::Source { bind, errno } => source(&bind, errno),
+        LaunchError::Clone { errno } => Error::setup(format!(
+            "this host makes no namespaces for us: {}",
+            describe(errno)
+        ))
+        .hint(ASK_THE_DOCTOR),
+        LaunchError::Map { errno } => {
+            Error::setup(format!("this host lets us map no user id: {}", describe(errno)))
+                .hint(ASK_THE_DOCTOR)
+        }
+        LaunchError::Step { step, errno } => of_step(&step, errno),
+        LaunchError::Lost => Error::setup("the box was killed from outside before the server ended"),
+        LaunchError::Prepare { what } => Error::setup(what),
+    }
+}
+
+/// Something in the policy that this host cannot do.
+pub fn of_plan(error: Unenforceable) -> Error {
+    Error::setup(error.to_string()).hint(error.cure)
+}
+
+fn source(bind: &Bind, errno: i32) -> Error {
+    let message = format!(
+        "cannot open {} to show it in the box: {}",
+        quote(&bind.source),
+        describe(errno)
+    );
+    let error = Error::setup(message);
+    match errno {
+        ENOENT => error.hint("make it, or give the mount create = true"),
+        _ => error,
+    }
+}
+
+fn of_step(step: &Step, errno: i32) -> Error {
+    let why = describe(errno);
+    match step {
+        Step::Execute { program, .. } => of_execution(&quote(program), errno, &why),
+        Step::ChangeDirectory(to) => Error::setup(format!("cannot work in {} of the box: {why}", quote(to)))
+            .hint("name a folder that a mount shows with --cwd"),
+        Step::Bind(bind) if errno == ESTALE => Error::setup(format!(
+            "{} was replaced by something else while the box was set up",
+            quote(&bind.source)
+        ))
+        .hint("nothing was started; find out who writes to the folder it lies in, then try again"),
+        Step::Bind(bind) if errno == ENOENT => Error::setup(format!(
+            "there is nothing to mount on at {} of the box",
+            quote(&bind.at)
+        ))
+        .hint(
+            "it lies inside another mount, where nothing is ever made: make it there, or choose another `at`",
+        ),
+        Step::Proc => Error::setup(format!("cannot mount /proc in the box: {why}"))
+            .hint("in a container the host's /proc is partly covered, and the kernel then allows no other")
+            .hint(ASK_THE_DOCTOR),
+        step => {
+            Error::setup(format!("setting up the box failed: could not {step}: {why}")).hint(ASK_THE_DOCTOR)
+        }
+    }
+}
+
+fn of_execution(program: &str, errno: i32, why: &str) -> Error {
+    match errno {
+        ENOENT | ENOTDIR => Error::new(
+            Kind::NotFound,
+            format!("{program}, or the interpreter it names, does not exist in the box"),
+        )
+        .hint("`mcp-sandbox explain` shows what the box contains; add what is missing with --read"),
+        EACCES => Error::new(
+            Kind::NotExecutable,
+            format!("{program} cannot be executed: {why}"),
+        )
+        .hint("it must be an executable file outside /etc, /proc and mounts without execution"),
+        _ => Error::new(
+            Kind::NotExecutable,
+            format!("{program} cannot be executed: {why}"),
+        ),
+    }
+}

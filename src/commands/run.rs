@@ -1,0 +1,129 @@
+//! `run`: start a server in the box.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use mcp_sandbox_platform::linux::{self, Exit, Plan};
+use mcp_sandbox_platform::{Access, HomeKind, Mount, Policy, Support, quote};
+
+use super::{explain, failure, out, request};
+use crate::cli::Run;
+use crate::commands::status::StatusFile;
+use crate::error::Error;
+use crate::host::Facts;
+use crate::policy::{self, Resolved};
+
+/// Resolves, launches, supervises; the server's exit code is ours.
+///
+/// # Errors
+/// Everything that keeps the server from being started. Nothing is left behind then.
+pub fn run(args: Run) -> Result<ExitCode, Error> {
+    refuse_privileges()?;
+    let status = StatusFile::create(args.status_file.as_deref())?;
+    let start = Instant::now();
+    let mut profile = None;
+    let end = attempt(args, &mut profile);
+    let Some(end) = end.transpose() else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    let written = status.write(profile.as_deref(), &end, start.elapsed());
+    if let Err(error) = written {
+        out::warn(&error.to_string());
+    }
+    end.map(|exit| exit.code().into())
+}
+
+/// How the server ended; nothing for a dry run.
+fn attempt(args: Run, profile: &mut Option<String>) -> Result<Option<Exit>, Error> {
+    let facts = Facts::gather()?;
+    let resolved = policy::resolve(&request(args.policy, args.command), &facts)?;
+    *profile = Some(resolved.policy.profile.clone());
+    resolved
+        .warnings
+        .iter()
+        .for_each(|warning| out::warn(&warning.warning()));
+    let support = Support {
+        landlock_abi: linux::landlock_abi(),
+    };
+    let plan = linux::plan(&resolved.policy, &support).map_err(failure::of_plan)?;
+    if args.dry_run {
+        out::print(&explain::text(&resolved))?;
+        out::print(&format!("\nPlan\n{}\n", plan.lines().join("\n")))?;
+        return Ok(None);
+    }
+    linux::check_standard_streams().map_err(|stream| {
+        Error::setup(format!(
+            "{stream} is a folder or a disk, and the server could leave the box through it"
+        ))
+        .hint("give it a pipe, a file or a terminal")
+    })?;
+    if args.verbose {
+        resolved
+            .notes
+            .iter()
+            .for_each(|note| out::warn(&format!("mcp-sandbox: {note}")));
+    }
+    if !args.quiet {
+        status_lines(&resolved, &plan)
+            .iter()
+            .for_each(|line| out::warn(line));
+    }
+    let sandbox = linux::launch(&plan).map_err(failure::of_launch)?;
+    sandbox
+        .run(&plan, args.grace)
+        .map(Some)
+        .map_err(failure::of_launch)
+}
+
+/// With more rights than our caller's, every path and variable of the caller's would be a way to them.
+fn refuse_privileges() -> Result<(), Error> {
+    match linux::started_privileged() {
+        false => Ok(()),
+        true => Err(
+            Error::setup("mcp-sandbox is installed setuid, setgid or with file capabilities")
+                .hint("it needs none: chmod u-s,g-s the file and remove its capabilities with setcap -r"),
+        ),
+    }
+}
+
+/// What is in force, for a person who reads the client's log; then what the server will not find.
+fn status_lines(resolved: &Resolved, plan: &Plan) -> Vec<String> {
+    let policy = &resolved.policy;
+    let picked = if resolved.picked {
+        " (it fits the command)"
+    } else {
+        ""
+    };
+    let mut lines = vec![format!(
+        "mcp-sandbox: profile {}{picked}, tier namespaces: {}, {}, no network, Landlock {}, seccomp",
+        quote(&policy.profile),
+        folders(&resolved.asked),
+        home(policy),
+        plan.landlock_abi,
+    )];
+    lines.extend(resolved.hidden.iter().map(|path| {
+        format!(
+            "mcp-sandbox: note: {} is not visible in the box; add --read or --write to show it",
+            quote(path)
+        )
+    }));
+    lines
+}
+
+/// The user's own folders and files that the server sees; the system's and the runtime's go without saying.
+fn folders(asked: &[Mount]) -> String {
+    let writable = asked.iter().filter(|mount| mount.access == Access::Write).count();
+    match (writable, asked.len() - writable) {
+        (0, 0) => "none of your files".into(),
+        (0, read) => format!("{read} of your paths read-only"),
+        (write, 0) => format!("{write} of your paths writable"),
+        (write, read) => format!("{write} of your paths writable, {read} read-only"),
+    }
+}
+
+fn home(policy: &Policy) -> &'static str {
+    match policy.home.kind {
+        HomeKind::Ephemeral(_) => "home in memory",
+        HomeKind::Persistent(_) => "home kept for the profile",
+    }
+}
