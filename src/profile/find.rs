@@ -20,6 +20,8 @@ const MOST_LEVELS: usize = 32;
 /// A profile's text and where it is from.
 #[derive(Debug, Clone)]
 pub struct Found {
+    /// The name it was found by, or the absolute path of the file.
+    pub name: String,
     pub place: Place,
     pub source: Arc<Source>,
     pub bytes: Vec<u8>,
@@ -185,12 +187,16 @@ fn find_base(base: &Located<String>, child: &Found, host: &Host) -> Result<Found
 fn named(name: &str, child: Option<&Place>, host: &Host) -> io::Result<Option<Found>> {
     let path = folder(host).join(format!("{name}.toml"));
     match read(&path, &path.to_string_lossy()) {
-        Ok(found) if Some(&found.place) != child || builtin::text(name).is_none() => return Ok(Some(found)),
+        Ok(found) if Some(&found.place) != child || builtin::text(name).is_none() => {
+            let name = name.to_owned();
+            return Ok(Some(Found { name, ..found }));
+        }
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     let known = builtin::ALL.iter().find(|(known, _)| *known == name);
     Ok(known.map(|(name, text)| Found {
+        name: (*name).to_owned(),
         place: Place::BuiltIn(name),
         source: builtin::source(name),
         bytes: text.as_bytes().to_vec(),
@@ -209,6 +215,7 @@ fn read(path: &Path, shown: &str) -> io::Result<Found> {
         file: Some(place.clone()),
     };
     Ok(Found {
+        name: place.to_string_lossy().into_owned(),
         place: Place::File(place),
         source: Arc::new(source),
         bytes,

@@ -85,6 +85,13 @@ fn files_are_relative_to_where_they_are_named() {
         assert_eq!((chain[0].as_str(), chain.len()), ("base", 3), "{reference}");
     }
     let found = find("p.toml", &home.host).unwrap();
+    assert_eq!(
+        found.name,
+        find("../cwd/p.toml", &home.host).unwrap().name,
+        "one file has one name"
+    );
+    assert!(found.name.starts_with('/'));
+    assert_eq!(find("time", &home.host).unwrap().name, "time");
     assert_eq!(found.source.name, "p.toml");
     assert_eq!(found.source.file, Some(home.host.cwd.join("p.toml")));
 }

@@ -48,7 +48,7 @@ pub struct Host {
 /// A profile after `extends`, context and flags, over the built-in `default`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
-    /// The name, or the path of the file; `default` without one.
+    /// The name, or the absolute path of the file: one profile has one name, however it was asked for.
     pub name: String,
     pub description: Option<Located<String>>,
     /// The files it was merged from.
@@ -82,9 +82,10 @@ pub fn open(
     flags: &Flags,
     host: &Host,
 ) -> Result<Profile, Error> {
-    let name = reference.unwrap_or(builtin::DEFAULT);
-    let chain = find::chain(find::find(name, host)?, host).map_err(Error::profile)?;
-    merge::merge(name, chain, context, flags)
+    let found = find::find(reference.unwrap_or(builtin::DEFAULT), host)?;
+    let name = found.name.clone();
+    let chain = find::chain(found, host).map_err(Error::profile)?;
+    merge::merge(&name, chain, context, flags)
 }
 
 impl PathArgs {
