@@ -70,13 +70,17 @@ fn argument(
     .collect()
 }
 
-/// The path that an argument is, and what it leads to. `/dev/null` and the like are in every box.
+/// The path that an argument is, and what it leads to. What the box makes itself and the system's own folders, such
+/// as `/dev/null` and `/usr/bin/git`, are the box's to show: no argument makes them writable.
 fn existing(word: &OsStr, host: &Host) -> Option<(PathBuf, Followed)> {
     let path = written_path(word, host)?;
     let followed = follow(&path, host.uid).ok()?;
     let here = followed.missing.as_os_str().is_empty();
-    let kernels = KERNEL.iter().any(|own| followed.real.starts_with(own));
-    (here && !kernels).then_some((path, followed))
+    let own = KERNEL
+        .iter()
+        .chain(&["/etc"])
+        .any(|own| followed.real.starts_with(own));
+    (here && !own && !expand::is_system(&followed.real)).then_some((path, followed))
 }
 
 fn allowed(mount: &platform::Mount, host: &Host, origin: &Origin) -> Result<(), Diagnostic> {

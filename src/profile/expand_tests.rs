@@ -120,6 +120,7 @@ fn the_boxs_own_folders_are_no_targets() {
     for free in [
         "/workspace",
         "/etcetera",
+        "/library",
         "/process",
         "/usr/share/doc",
         "/opt/lib",
