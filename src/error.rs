@@ -2,6 +2,7 @@
 //!
 //! An error names the thing in quotes, says why, and tells what to do on `hint:` lines.
 
+use std::ffi::OsStr;
 use std::fmt;
 
 use mcp_sandbox_platform::quote;
@@ -95,8 +96,7 @@ impl Diagnostic {
     }
 
     fn labelled(&self, label: &str) -> String {
-        let file = quote(&self.file);
-        let file = &file[1..file.len() - 1];
+        let file = printable(&self.file);
         let place = self
             .place
             .map(|(line, column)| format!(":{line}:{column}"))
@@ -108,6 +108,12 @@ impl Diagnostic {
             .unwrap_or_default();
         format!("{file}{place}: {label}: {}{hint}", self.message)
     }
+}
+
+/// Text for a terminal: escaped as by [`quote`], without quotes around it.
+pub fn printable(text: impl AsRef<OsStr>) -> String {
+    let quoted = quote(text);
+    quoted[1..quoted.len() - 1].to_owned()
 }
 
 impl fmt::Display for Diagnostic {

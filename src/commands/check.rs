@@ -4,7 +4,7 @@
 //! its contexts.
 
 use super::out;
-use crate::error::{Diagnostic, Error};
+use crate::error::{Diagnostic, Error, printable};
 use crate::policy::mounts;
 use crate::profile::{self, Flags, Host, in_order};
 
@@ -18,7 +18,7 @@ pub fn run(profiles: &[String], host: &Host) -> Result<(), Error> {
         match check(reference, host) {
             Ok(warnings) => {
                 warnings.iter().for_each(|one| out::warn(&one.warning()));
-                out::print(&format!("ok: {}\n", out::printable(reference)))?;
+                out::print(&format!("ok: {}\n", printable(reference)))?;
             }
             Err(error) => failed = Some(joined(failed, error)),
         }

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+pub use crate::error::printable;
+
 use crate::error::Error;
 
 /// Writes text to stdout as it is.
@@ -21,10 +23,4 @@ pub fn print(text: &str) -> Result<(), Error> {
 /// Writes one line to stderr; there is nowhere to tell that it failed.
 pub fn warn(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
-}
-
-/// Text for a terminal: control characters escaped, without quotes around it.
-pub fn printable(text: &str) -> String {
-    let quoted = mcp_sandbox_platform::quote(text);
-    quoted[1..quoted.len() - 1].to_owned()
 }

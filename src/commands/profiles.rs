@@ -1,7 +1,7 @@
 //! `profiles list` and `profiles show`: what names there are, and what they stand for.
 
-use super::out::{self, printable};
-use crate::error::Error;
+use super::out;
+use crate::error::{Error, printable};
 use crate::profile::find::{self, Place, find};
 use crate::profile::{Host, builtin, load};
 
@@ -30,6 +30,9 @@ fn listing(host: &Host) -> String {
         let (from, description) = described(&name, host);
         table.add_row([printable(&name), from, description]);
     }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
     let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
     format!("{}\n", lines.join("\n"))
 }
@@ -52,4 +55,49 @@ fn described(name: &str, host: &Host) -> (String, String) {
         Err(_) => format!("not valid: `mcp-sandbox check {name}` says why"),
     };
     (from.to_owned(), description)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::listing;
+    use crate::profile::{Host, find};
+
+    #[test]
+    fn names_places_and_descriptions_stand_in_columns() {
+        let folder = tempfile::tempdir().unwrap();
+        let host = Host {
+            home: folder.path().into(),
+            cwd: folder.path().into(),
+            config_dir: folder.path().join("config"),
+            state_dir: folder.path().join("state"),
+            uid: 0,
+            ssh_auth_sock: None,
+        };
+        fs::create_dir_all(find::folder(&host)).unwrap();
+        fs::write(
+            find::folder(&host).join("mine.toml"),
+            "version = 1\ndescription = \"my own\"",
+        )
+        .unwrap();
+        fs::write(find::folder(&host).join("time.toml"), "version = 2").unwrap();
+        let text = listing(&host);
+        let line = |name: &str| {
+            text.lines()
+                .find(|line| line.trim_start().starts_with(name))
+                .unwrap_or_default()
+        };
+        assert!(
+            line("mine").contains("user ") && line("mine").ends_with("my own"),
+            "{text}"
+        );
+        assert!(line("time").contains("user, instead of built-in"), "{text}");
+        assert!(
+            line("time").contains("not valid: `mcp-sandbox check time`"),
+            "{text}"
+        );
+        assert!(line("git").contains("built-in"), "{text}");
+        assert!(text.starts_with("NAME") && text.ends_with('\n'), "{text}");
+    }
 }

@@ -114,7 +114,8 @@ fn is_foreign(_link: &Metadata, _folder: &Metadata, _uid: u32) -> bool {
     false
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use super::follow;
     use std::fs;

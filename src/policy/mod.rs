@@ -1,5 +1,6 @@
 //! From a merged profile and the host to a policy: absolute, nothing optional left.
 
+mod arguments;
 pub mod environment;
 mod links;
 pub mod mounts;

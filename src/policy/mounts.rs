@@ -1,19 +1,19 @@
-//! From the mounts of a profile, of flags and of arguments to paths of this host, each followed, judged and
+//! From the mounts of a profile and of flags to paths of this host, each followed, judged and
 //! placed; or every reason why not.
 
-use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use mcp_sandbox_platform::{self as platform, Access, quote};
 
+pub use super::arguments::path_args;
 use super::links::{Followed, Link, follow};
 use super::sensitive::{self, Sensitive};
 use crate::error::Diagnostic;
-use crate::profile::{Host, Located, Mount, Origin, PathText, Profile, expand, find, package};
+use crate::profile::{Host, Located, Mount, Origin, PathText, Profile, expand, find, in_order};
 
 /// Made by the kernel, and in every box of its own.
-const KERNEL: [&str; 3] = ["/proc", "/sys", "/dev"];
+pub(super) const KERNEL: [&str; 3] = ["/proc", "/sys", "/dev"];
 
 /// The mounts of one run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -26,10 +26,10 @@ pub struct Resolved {
 
 /// A mount on its way to [`platform::Mount`], with what is needed to judge it.
 #[derive(Debug)]
-struct Candidate {
-    mount: platform::Mount,
-    origin: Origin,
-    links: Vec<Link>,
+pub(super) struct Candidate {
+    pub mount: platform::Mount,
+    pub origin: Origin,
+    pub links: Vec<Link>,
 }
 
 /// Resolves what the profile and the flags mount.
@@ -47,90 +47,10 @@ pub fn resolve(profile: &Profile, host: &Host) -> Result<Resolved, Vec<Diagnosti
     }
     let candidates = without_overridden(candidates);
     found.extend(duplicates(&candidates));
-    judge(candidates, &[], found, host)
-}
-
-/// Mounts the paths among a command's arguments where they are written, and where they really are. What
-/// `mounts` shows at that place is left alone, whatever its access: what was said outright wins. The script of an
-/// interpreter is never writable. An argument that does not exist, or that is not written as a path, is no path.
-///
-/// # Errors
-/// Every argument whose mount is refused.
-pub fn path_args(
-    argv: &[OsString],
-    access: Access,
-    mounts: &[platform::Mount],
-    host: &Host,
-) -> Result<Resolved, Vec<Diagnostic>> {
-    let script = package::script(argv);
-    let mut found = Vec::new();
-    let mut candidates: Vec<Candidate> = Vec::new();
-    for (index, word) in argv.iter().enumerate().skip(1) {
-        let access = if Some(index) == script {
-            Access::Read
-        } else {
-            access
-        };
-        match argument(word, access, host) {
-            Ok(more) => candidates.extend(more),
-            Err(one) => found.push(one),
-        }
-    }
-    let mut places: Vec<PathBuf> = Vec::new();
-    candidates.retain(|one| {
-        let new = !places.contains(&one.mount.at) && !mounts.iter().any(|shown| shows(shown, &one.mount));
-        places.push(one.mount.at.clone());
-        new
-    });
-    judge(candidates, mounts, found, host)
-}
-
-/// The mounts that one argument asks for: none if it is no path.
-fn argument(word: &OsStr, access: Access, host: &Host) -> Result<Vec<Candidate>, Diagnostic> {
-    let origin = Origin::flag(&format!("argument {}", quote(word)));
-    let existing = |followed: &Followed| followed.missing.as_os_str().is_empty();
-    let Some(path) = written_path(word, host) else {
-        return Ok(Vec::new());
-    };
-    let Some(followed) = follow(&path, host.uid).ok().filter(existing) else {
-        return Ok(Vec::new());
-    };
-    // `/dev/null` and the like are in every box.
-    if KERNEL.iter().any(|own| followed.real.starts_with(own)) {
-        return Ok(Vec::new());
-    }
-    let mut places = vec![followed.real.clone()];
-    let written: PathBuf = path.components().collect();
-    if written != followed.real && !written.components().any(|part| part == Component::ParentDir) {
-        places.push(written);
-    }
-    let placed = places.into_iter().map(|at| {
-        expand::allowed_target(&at, &origin)?;
-        let mount = platform::Mount {
-            source: followed.real.clone(),
-            at,
-            access,
-            create: false,
-            reason: origin.to_string(),
-        };
-        Ok(Candidate {
-            mount,
-            origin: origin.clone(),
-            links: followed.links.clone(),
-        })
-    });
-    placed.collect()
-}
-
-/// Whether a mount already shows what another would show, at the same place, or holds that place itself.
-fn shows(shown: &platform::Mount, wanted: &platform::Mount) -> bool {
-    match (
-        wanted.at.strip_prefix(&shown.at),
-        wanted.source.strip_prefix(&shown.source),
-    ) {
-        (Ok(at), Ok(source)) => at == source,
-        _ => wanted.at == shown.at,
-    }
+    let rewritten = rewritten(&candidates, &profile.files);
+    let mut resolved = judge(candidates, &[], found, host)?;
+    resolved.warnings.extend(rewritten);
+    Ok(resolved)
 }
 
 fn candidate(given: &Located<Mount>, host: &Host) -> Result<Candidate, Diagnostic> {
@@ -146,6 +66,7 @@ fn candidate(given: &Located<Mount>, host: &Host) -> Result<Candidate, Diagnosti
         return Err(missing(&wanted, &followed, *access, path));
     }
     let source = followed.source();
+    refuse(&source, host, &path.origin)?;
     let at = match at {
         Some(at) => expand::target(at, host)?,
         None => {
@@ -229,37 +150,31 @@ fn duplicates(candidates: &[Candidate]) -> Vec<Diagnostic> {
     twice.collect()
 }
 
-/// Applies every rule that needs the whole set and the host.
-fn judge(
+/// Applies every rule that needs the whole set and the host. `others` are mounts of this run that were judged before.
+pub(super) fn judge(
     mut candidates: Vec<Candidate>,
     others: &[platform::Mount],
     mut found: Vec<Diagnostic>,
     host: &Host,
 ) -> Result<Resolved, Vec<Diagnostic>> {
-    let sensitive = if candidates.is_empty() {
-        Vec::new()
-    } else {
-        sensitive::present(host)
+    let sensitive = match candidates.as_slice() {
+        [] => Vec::new(),
+        _ => sensitive::present(host),
     };
     let mounts = candidates.iter().map(|one| &one.mount).chain(others);
-    let writable: Vec<&Path> = mounts
+    let writable = mounts
         .filter(|one| one.access == Access::Write)
-        .map(|one| one.source.as_path())
-        .collect();
-    let mut warnings = Vec::new();
-    for one in &candidates {
-        found.extend(planted(one, &writable));
-        match never(&one.mount.source, host).or_else(|| holding(&one.mount.source, &sensitive)) {
-            Some((why, hint)) => {
-                let message = format!("{} cannot be mounted: {why}", quote(&one.mount.source));
-                found.push(one.origin.diagnostic(message, hint));
-            }
-            None => warnings.extend(named(one, &sensitive)),
-        }
-    }
+        .map(|one| one.source.as_path());
+    let writable: Vec<&Path> = writable.collect();
+    found.extend(candidates.iter().filter_map(|one| planted(one, &writable)));
+    found.extend(candidates.iter().filter_map(|one| holding(one, &sensitive)));
     if !found.is_empty() {
-        return Err(found);
+        return Err(in_order(found));
     }
+    let warnings = candidates
+        .iter()
+        .filter_map(|one| named(one, &sensitive))
+        .collect();
     candidates.sort_by(|a, b| a.mount.at.cmp(&b.mount.at));
     let mounts = candidates.into_iter().map(|one| one.mount).collect();
     Ok(Resolved { mounts, warnings })
@@ -281,11 +196,37 @@ fn planted(one: &Candidate, writable: &[&Path]) -> Option<Diagnostic> {
     })
 }
 
-/// Paths that no profile can give away, and why.
+/// A server that can write its own profile decides what the next run gives it.
+fn rewritten(candidates: &[Candidate], files: &[PathBuf]) -> Vec<Diagnostic> {
+    let warning = |one: &Candidate| {
+        let held = files.iter().find(|file| file.starts_with(&one.mount.source))?;
+        let message = format!("the server can write {}: this profile", quote(held));
+        Some(
+            one.origin
+                .diagnostic(message, "keep the profile outside of what its server can write"),
+        )
+    };
+    let writable = candidates.iter().filter(|one| one.mount.access == Access::Write);
+    writable.filter_map(warning).collect()
+}
+
+/// Refuses the paths that no profile can give away.
+pub(super) fn refuse(source: &Path, host: &Host, origin: &Origin) -> Result<(), Diagnostic> {
+    match never(source, host) {
+        Some((why, hint)) => {
+            Err(origin.diagnostic(format!("{} cannot be mounted: {why}", quote(source)), hint))
+        }
+        None => Ok(()),
+    }
+}
+
 fn never(source: &Path, host: &Host) -> Option<(String, String)> {
     let narrow = || "mount the folder that is needed, not all around it".to_owned();
     if source == Path::new("/") {
         return Some(("it is the whole disk".into(), narrow()));
+    }
+    if ["/home", "/Users"].iter().any(|homes| source == Path::new(homes)) {
+        return Some(("every user's home lies in it".into(), narrow()));
     }
     if let Some(own) = KERNEL.into_iter().find(|own| source.starts_with(own)) {
         return Some((
@@ -301,16 +242,18 @@ fn never(source: &Path, host: &Host) -> Option<(String, String)> {
         .then(|| ("your home lies in it".into(), narrow()))
 }
 
-fn holding(source: &Path, sensitive: &[Sensitive]) -> Option<(String, String)> {
+fn holding(one: &Candidate, sensitive: &[Sensitive]) -> Option<Diagnostic> {
+    let source = &one.mount.source;
     let below = |path: &Path| path != source && path.starts_with(source);
     let held = sensitive
         .iter()
-        .find(|one| below(&one.real) || below(&one.path))?;
-    let why = format!("it holds {} ({})", quote(&held.path), held.reason);
-    Some((
-        why,
-        format!("mount the folders beside {} one by one", quote(&held.path)),
-    ))
+        .find(|store| below(&store.real) || below(&store.path))?;
+    let (folder, store) = (quote(source), quote(&held.path));
+    let message = format!("{folder} cannot be mounted: it holds {store} ({})", held.reason);
+    Some(
+        one.origin
+            .diagnostic(message, format!("mount the folders beside {store} one by one")),
+    )
 }
 
 fn named(one: &Candidate, sensitive: &[Sensitive]) -> Option<Diagnostic> {
@@ -323,36 +266,7 @@ fn named(one: &Candidate, sensitive: &[Sensitive]) -> Option<Diagnostic> {
     Some(one.origin.diagnostic(message, hint))
 }
 
-/// The path in an argument: written as one, alone or behind `--option=`.
-fn written_path(word: &OsStr, host: &Host) -> Option<PathBuf> {
-    let bytes = word.as_encoded_bytes();
-    let start = match bytes.first() {
-        Some(b'-') => bytes.iter().position(|byte| *byte == b'=')? + 1,
-        _ => 0,
-    };
-    let path = PathBuf::from(tail(word, start));
-    match path.strip_prefix("~") {
-        Ok(rest) => Some(host.home.join(rest)),
-        Err(_) => {
-            let bytes = &bytes[start..];
-            let path_like = bytes.contains(&b'/') || bytes.first() == Some(&b'.');
-            path_like.then(|| host.cwd.join(&path))
-        }
-    }
-}
-
 #[cfg(unix)]
-fn tail(word: &OsStr, start: usize) -> &OsStr {
-    use std::os::unix::ffi::OsStrExt;
-    OsStr::from_bytes(&word.as_bytes()[start..])
-}
-
-/// A word that is not Unicode names no path behind an option here.
-#[cfg(not(unix))]
-fn tail(word: &OsStr, start: usize) -> &OsStr {
-    word.to_str().map_or(word, |text| OsStr::new(&text[start..]))
-}
-
-#[cfg(all(test, unix))]
+#[cfg(test)]
 #[path = "mounts_tests.rs"]
 mod tests;

@@ -19,7 +19,7 @@ pub struct Sensitive {
 }
 
 /// `~` is the user's home, `${uid}` the user's id, a `*` at the end anything that starts like this.
-const TABLE: [(&str, &str); 87] = [
+const TABLE: [(&str, &str); 96] = [
     // Keys and tokens of programs.
     ("~/.ssh", "SSH keys and the list of hosts they open"),
     ("~/.gnupg", "GnuPG keys and the agent's sockets"),
@@ -34,6 +34,9 @@ const TABLE: [(&str, &str); 87] = [
     ("~/.config/gh", "GitHub tokens"),
     ("~/.config/glab-cli", "GitLab tokens"),
     ("~/.config/hub", "GitHub tokens"),
+    ("~/.config/rclone", "tokens of cloud storage"),
+    ("~/.config/sops", "keys of encrypted files"),
+    ("~/.config/age", "keys of encrypted files"),
     ("~/.git-credentials", "passwords of Git remotes"),
     ("~/.config/git/credentials", "passwords of Git remotes"),
     ("~/.netrc", "passwords of hosts"),
@@ -75,6 +78,22 @@ const TABLE: [(&str, &str); 87] = [
     ("~/.var/app", "data of Flatpak programs, browsers among them"),
     ("~/snap", "data of Snap programs, browsers among them"),
     ("~/.thunderbird", "mail and its passwords"),
+    // The same on macOS.
+    ("~/Library/Keychains", "the keychain"),
+    ("~/Library/Cookies", "Safari's cookies"),
+    ("~/Library/Safari", "Safari's history and sessions"),
+    (
+        "~/Library/Application Support/Google/Chrome",
+        "Chrome cookies and passwords",
+    ),
+    (
+        "~/Library/Application Support/Firefox",
+        "Firefox cookies and passwords",
+    ),
+    (
+        "~/Library/Application Support/Claude",
+        "credentials of MCP servers",
+    ),
     // Histories hold passwords that were typed.
     ("~/.bash_history", "a shell's history"),
     ("~/.zsh_history", "a shell's history"),

@@ -38,7 +38,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 pub fn source(name: &str) -> Arc<Source> {
     Arc::new(Source {
         name: format!("built-in profile {name}"),
-        dir: None,
+        file: None,
     })
 }
 

@@ -16,8 +16,11 @@ const VARIABLES: [&str; 3] = ["cwd", "home", "profile_dir"];
 
 /// Folders that the box makes itself: nothing is mounted on or below them.
 const MADE_BY_THE_BOX: [&str; 4] = ["/proc", "/dev", "/sys", "/etc"];
-/// Folders that hold the system's programs: nothing is mounted on them. `/lib*` belongs here too.
-const SYSTEM: [&str; 3] = ["/usr", "/bin", "/sbin"];
+/// Folders that hold the system's programs and libraries: nothing is mounted on them (hier(7), and the library
+/// folders of each ABI).
+const SYSTEM: [&str; 8] = [
+    "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/libexec",
+];
 
 /// The words of `command.run` with variables replaced; none if the profile has no command.
 ///
@@ -92,11 +95,15 @@ pub fn allowed_target(at: &Path, origin: &Origin) -> Result<(), Diagnostic> {
     if let Some(taken) = MADE_BY_THE_BOX.iter().find(|taken| at.starts_with(taken)) {
         return refusal(&format!("the box has its own {taken}"));
     }
-    let lib = at.parent() == Some(Path::new("/")) && at.as_os_str().as_encoded_bytes().starts_with(b"/lib");
-    if lib || SYSTEM.iter().any(|system| at == Path::new(system)) {
+    if is_system(at) && at.components().count() == 2 {
         return refusal("it holds the system's programs and libraries");
     }
     Ok(())
+}
+
+/// Whether a path belongs to the system's programs and libraries, of which each box shows what it needs.
+pub fn is_system(path: &Path) -> bool {
+    SYSTEM.iter().any(|system| path.starts_with(system))
 }
 
 /// Drops `.` and repeated slashes; `..` is refused, because what it means depends on symbolic links.

@@ -21,7 +21,7 @@ fn host() -> Host {
 fn given(text: &str, dir: Option<&str>) -> Located<PathText> {
     let source = Arc::new(Source {
         name: "p.toml".into(),
-        dir: dir.map(PathBuf::from),
+        file: dir.map(|dir| Path::new(dir).join("p.toml")),
     });
     Origin::new(&source, (1, 1)).at(PathText::Template(text.into()))
 }
@@ -120,6 +120,7 @@ fn the_boxs_own_folders_are_no_targets() {
     for free in [
         "/workspace",
         "/etcetera",
+        "/library",
         "/process",
         "/usr/share/doc",
         "/opt/lib",
@@ -128,6 +129,56 @@ fn the_boxs_own_folders_are_no_targets() {
     ] {
         assert!(placed(free).is_ok(), "{free}");
     }
+}
+
+fn profile(text: &str) -> Profile {
+    let source = Arc::new(Source {
+        name: "p.toml".into(),
+        file: None,
+    });
+    let raw =
+        crate::profile::load::load(format!("version = 1\n[command]\n{text}").as_bytes(), &source).unwrap();
+    crate::profile::merge::merge("p", vec![raw], None, &crate::profile::Flags::default()).unwrap()
+}
+
+#[test]
+fn words_of_a_command_expand_one_by_one() {
+    let words = run(
+        &profile("run = [\"~/bin/x\", \"--dir=${cwd}\", \"a~\", \"$HOME\", \"two\\nlines\"]"),
+        &host(),
+    );
+    assert_eq!(
+        words.unwrap(),
+        ["/home/ann/bin/x", "--dir=/work/p", "a~", "$HOME", "two\nlines"]
+    );
+    assert_eq!(run(&profile(""), &host()).unwrap(), Vec::<OsString>::new());
+    let found = run(
+        &profile("run = [\"a\", \"${profile_dir}\", \"${profile_dir}/x\"]"),
+        &host(),
+    )
+    .unwrap_err();
+    assert_eq!(found.len(), 2, "a built-in profile has no folder");
+}
+
+#[test]
+fn the_working_directory_is_a_path_of_the_box() {
+    assert_eq!(cwd(&profile(""), &host()), Ok(None));
+    assert_eq!(
+        cwd(&profile("cwd = \"${cwd}/./x\""), &host()),
+        Ok(Some("/work/p/x".into()))
+    );
+    assert!(
+        cwd(&profile("cwd = \"x\""), &host())
+            .unwrap_err()
+            .message
+            .contains("not an absolute path")
+    );
+    assert!(
+        cwd(&profile("cwd = \"/x/..\""), &host())
+            .unwrap_err()
+            .message
+            .contains("holds \"..\"")
+    );
 }
 
 fn piece() -> impl Strategy<Value = String> {

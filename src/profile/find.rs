@@ -8,11 +8,11 @@ use std::sync::Arc;
 use mcp_sandbox_platform::quote;
 
 use super::layer::RawProfile;
-use super::load::{self, load};
+use super::load::{self, load_what_can_be};
 use super::nearest::{did_you_mean, nearest};
 use super::origin::{Located, Source};
 use super::{Host, builtin};
-use crate::error::{Diagnostic, Error};
+use crate::error::{Diagnostic, Error, printable};
 
 /// Longer chains of `extends` are refused; it bounds the recursion.
 const MOST_LEVELS: usize = 32;
@@ -20,6 +20,8 @@ const MOST_LEVELS: usize = 32;
 /// A profile's text and where it is from.
 #[derive(Debug, Clone)]
 pub struct Found {
+    /// The name it was found by, or the absolute path of the file.
+    pub name: String,
     pub place: Place,
     pub source: Arc<Source>,
     pub bytes: Vec<u8>,
@@ -114,10 +116,8 @@ struct Chain<'h> {
 
 impl Chain<'_> {
     fn add(&mut self, profile: Found) {
-        let raw = match load(&profile.bytes, &profile.source) {
-            Ok(raw) => raw,
-            Err(found) => return self.found.extend(found),
-        };
+        let (raw, found) = load_what_can_be(&profile.bytes, &profile.source);
+        self.found.extend(found);
         self.open
             .push((profile.place.clone(), Arc::clone(&profile.source)));
         for base in &raw.extends {
@@ -139,7 +139,8 @@ impl Chain<'_> {
                 .map(|(_, source)| source.name.as_str())
                 .collect();
             names.push(&found.source.name);
-            let message = format!("profiles extend each other in a circle: {}", names.join(" -> "));
+            let circle = printable(names.join(" -> "));
+            let message = format!("profiles extend each other in a circle: {circle}");
             self.found.push(
                 base.origin
                     .diagnostic(message, "drop one of these from its extends"),
@@ -186,12 +187,16 @@ fn find_base(base: &Located<String>, child: &Found, host: &Host) -> Result<Found
 fn named(name: &str, child: Option<&Place>, host: &Host) -> io::Result<Option<Found>> {
     let path = folder(host).join(format!("{name}.toml"));
     match read(&path, &path.to_string_lossy()) {
-        Ok(found) if Some(&found.place) != child || builtin::text(name).is_none() => return Ok(Some(found)),
+        Ok(found) if Some(&found.place) != child || builtin::text(name).is_none() => {
+            let name = name.to_owned();
+            return Ok(Some(Found { name, ..found }));
+        }
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     let known = builtin::ALL.iter().find(|(known, _)| *known == name);
     Ok(known.map(|(name, text)| Found {
+        name: (*name).to_owned(),
         place: Place::BuiltIn(name),
         source: builtin::source(name),
         bytes: text.as_bytes().to_vec(),
@@ -207,9 +212,10 @@ fn read(path: &Path, shown: &str) -> io::Result<Found> {
     let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let source = Source {
         name: shown.to_owned(),
-        dir: place.parent().map(Path::to_owned),
+        file: Some(place.clone()),
     };
     Ok(Found {
+        name: place.to_string_lossy().into_owned(),
         place: Place::File(place),
         source: Arc::new(source),
         bytes,

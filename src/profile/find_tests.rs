@@ -85,8 +85,15 @@ fn files_are_relative_to_where_they_are_named() {
         assert_eq!((chain[0].as_str(), chain.len()), ("base", 3), "{reference}");
     }
     let found = find("p.toml", &home.host).unwrap();
+    assert_eq!(
+        found.name,
+        find("../cwd/p.toml", &home.host).unwrap().name,
+        "one file has one name"
+    );
+    assert!(found.name.starts_with('/'));
+    assert_eq!(find("time", &home.host).unwrap().name, "time");
     assert_eq!(found.source.name, "p.toml");
-    assert_eq!(found.source.dir.as_deref(), Some(home.host.cwd.as_path()));
+    assert_eq!(found.source.file, Some(home.host.cwd.join("p.toml")));
 }
 
 #[test]
@@ -138,7 +145,7 @@ fn long_chains_end() {
 #[test]
 fn missing_bases_are_told_where_they_are_named_and_all_at_once() {
     let home = Home::with(&[
-        ("a.toml", "extends = [\"tme\", \"x/y.toml\", \"b\"]"),
+        ("a.toml", "extends = [\"tme\", \"x/y.toml\", \"b\"]\nodd = 1"),
         ("b.toml", "nonsense = 1"),
     ]);
     let error = home.chain("a").unwrap_err();
@@ -147,6 +154,10 @@ fn missing_bases_are_told_where_they_are_named_and_all_at_once() {
         "{error}"
     );
     assert!(error.contains("did you mean \"time\"?"), "{error}");
+    assert!(
+        error.contains("a.toml:3:1: error: unknown key \"odd\""),
+        "{error}"
+    );
     assert!(
         error.contains("a.toml:2:19: error: cannot read the base \"x/y.toml\": it does not exist"),
         "{error}"

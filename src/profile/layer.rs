@@ -13,6 +13,8 @@ use crate::error::Diagnostic;
 /// One profile file, read and checked, its bases not yet looked up.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RawProfile {
+    /// The file it was read from; built-in profiles have none.
+    pub file: Option<PathBuf>,
     pub description: Option<Located<String>>,
     /// Names or paths of the bases, in order.
     pub extends: Vec<Located<String>>,
@@ -190,24 +192,20 @@ impl Flags {
     /// # Errors
     /// A finding for each `--env` that does not name a variable.
     pub fn layer(&self) -> Result<Layer, Vec<Diagnostic>> {
+        let cwd = self.cwd.clone();
+        let read = self
+            .read
+            .iter()
+            .map(|given| flag_mount("--read", given, Access::Read));
+        let write = self
+            .write
+            .iter()
+            .map(|given| flag_mount("--write", given, Access::Write));
         let mut layer = Layer {
-            cwd: self
-                .cwd
-                .clone()
-                .map(|path| Origin::flag("--cwd").at(PathText::Literal(path))),
+            cwd: cwd.map(|path| Origin::flag("--cwd").at(PathText::Literal(path))),
             ..Layer::default()
         };
-        let mounts = &mut layer.mounts.items;
-        mounts.extend(
-            self.read
-                .iter()
-                .map(|given| flag_mount("--read", given, Access::Read)),
-        );
-        mounts.extend(
-            self.write
-                .iter()
-                .map(|given| flag_mount("--write", given, Access::Write)),
-        );
+        layer.mounts.items = read.chain(write).collect();
         let origin = Origin::flag("--env");
         let mut found = Vec::new();
         for (name, value) in &self.env {

@@ -7,14 +7,13 @@ use std::ffi::OsString;
 use std::ops::Range;
 use std::sync::Arc;
 
-use mcp_sandbox_platform::{Access, Bytes, quote};
+use mcp_sandbox_platform::{Access, quote};
 use toml::de::{DeTable, DeValue};
 
-use super::layer::{HomeMode, Layer, List, Mount, PathArgs, PathText, RawProfile, User, valid_env_name};
-use super::nearest::did_you_mean;
+use super::layer::{HomeMode, Layer, List, Mount, PathArgs, PathText, RawProfile, User};
 use super::origin::{Located, Source};
 use super::read::{Reader, Table, Value, place_in_bytes};
-use super::{capability, expand, in_order};
+use super::{expand, in_order, word};
 use crate::error::Diagnostic;
 
 /// A profile is a page of text; what is larger is something else.
@@ -42,7 +41,16 @@ const CONTEXT_COMMAND: [&str; 2] = ["run", "cwd"];
 /// # Errors
 /// Everything that is wrong with it, in the order of the text.
 pub fn load(bytes: &[u8], source: &Arc<Source>) -> Result<RawProfile, Vec<Diagnostic>> {
-    let text = text_of(bytes, source).map_err(|one| vec![one])?;
+    let (profile, found) = load_what_can_be(bytes, source);
+    if found.is_empty() { Ok(profile) } else { Err(found) }
+}
+
+/// Reads what can be read of a profile and tells what cannot, so that its bases can be checked all the same.
+pub fn load_what_can_be(bytes: &[u8], source: &Arc<Source>) -> (RawProfile, Vec<Diagnostic>) {
+    let text = match text_of(bytes, source) {
+        Ok(text) => text,
+        Err(one) => return (RawProfile::default(), vec![one]),
+    };
     let mut reader = Reader::new(source, text);
     let (tree, errors) = DeTable::parse_recoverable(text);
     let profile = if errors.is_empty() {
@@ -51,12 +59,7 @@ pub fn load(bytes: &[u8], source: &Arc<Source>) -> Result<RawProfile, Vec<Diagno
         errors.iter().for_each(|error| syntax(&mut reader, error));
         RawProfile::default()
     };
-    let found = reader.found();
-    if found.is_empty() {
-        Ok(profile)
-    } else {
-        Err(in_order(found))
-    }
+    (profile, in_order(reader.found()))
 }
 
 fn text_of<'b>(bytes: &'b [u8], source: &Source) -> Result<&'b str, Diagnostic> {
@@ -93,9 +96,10 @@ fn read_profile<'t>(reader: &mut Reader<'_>, entries: &'t DeTable<'t>) -> RawPro
     let top = reader.top(entries, &TOP);
     check_version(reader, &top);
     let mut profile = RawProfile {
+        file: reader.file(),
         description: top
             .value("description")
-            .and_then(|value| reader.parsed("description", value, clean)),
+            .and_then(|value| reader.parsed("description", value, word::clean)),
         extends: top
             .value("extends")
             .and_then(|value| names(reader, "extends", value))
@@ -142,7 +146,7 @@ fn read_contexts<'t>(reader: &mut Reader<'_>, value: &'t Value<'t>) -> BTreeMap<
         return contexts;
     };
     for (key, value) in entries {
-        if let Err((message, hint)) = name(key.get_ref()) {
+        if let Err((message, hint)) = word::name(key.get_ref()) {
             reader.error(&key.span(), message, hint);
         }
         let prefix = format!("contexts.{}.", key.get_ref().escape_default());
@@ -211,7 +215,7 @@ fn read_filesystem(reader: &mut Reader<'_>, table: &Table<'_>, layer: &mut Layer
     });
     layer.tmp = table
         .value("tmp")
-        .and_then(|value| reader.parsed("tmp", value, size));
+        .and_then(|value| reader.parsed("tmp", value, word::size));
 }
 
 fn read_mount<'t>(reader: &mut Reader<'_>, value: &'t Value<'t>) -> Option<Located<Mount>> {
@@ -248,7 +252,7 @@ fn read_process(reader: &mut Reader<'_>, table: &Table<'_>, layer: &mut Layer) {
     layer.user = table.value("user").and_then(|value| read_user(reader, value));
     let list = table.value("capabilities").and_then(|value| {
         reader.list("capabilities", value, |reader, item| {
-            reader.parsed("capabilities", item, read_capability)
+            reader.parsed("capabilities", item, word::capability)
         })
     });
     layer.capabilities = list.map(List::given).unwrap_or_default();
@@ -259,7 +263,7 @@ fn read_user(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<Located<User>
     match value.get_ref() {
         DeValue::String(_) => reader.parsed("user", value, |text| match text {
             "inherit" => Ok(User::Inherit),
-            _ => name(text).map(User::Name),
+            _ => word::name(text).map(User::Name),
         }),
         DeValue::Integer(number) => match u32::from_str_radix(number.as_str(), number.radix()) {
             // The all-ones uid means "no change" to setresuid(2).
@@ -274,27 +278,10 @@ fn read_user(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<Located<User>
     }
 }
 
-fn read_capability(text: &str) -> Result<String, (String, String)> {
-    capability::full_name(text).map(str::to_owned).ok_or_else(|| {
-        let upper = text.to_uppercase();
-        let full = if upper.starts_with("CAP_") {
-            upper
-        } else {
-            format!("CAP_{upper}")
-        };
-        let near = did_you_mean(&full, capability::NAMES);
-        let message = format!("unknown capability {}", quote(text));
-        (
-            message,
-            format!("{near}capabilities(7) lists them, such as CAP_NET_BIND_SERVICE"),
-        )
-    })
-}
-
 fn read_env(reader: &mut Reader<'_>, table: &Table<'_>, layer: &mut Layer) {
     let pass = table.value("pass").and_then(|value| {
         reader.list("pass", value, |reader, item| {
-            reader.parsed("pass", item, |text| env_name(text).map(OsString::from))
+            reader.parsed("pass", item, |text| word::env_name(text).map(OsString::from))
         })
     });
     layer.env_pass = pass.map(List::given).unwrap_or_default();
@@ -302,10 +289,12 @@ fn read_env(reader: &mut Reader<'_>, table: &Table<'_>, layer: &mut Layer) {
         .value("set")
         .and_then(|value| reader.any_table("set", value));
     for (key, value) in set.into_iter().flatten() {
-        if let Err((message, hint)) = env_name(key.get_ref()) {
+        if let Err((message, hint)) = word::env_name(key.get_ref()) {
             reader.error(&key.span(), message, hint);
         }
-        if let Some(value) = reader.parsed(key.get_ref(), value, |text| no_nul(text).map(OsString::from)) {
+        if let Some(value) = reader.parsed(key.get_ref(), value, |text| {
+            word::no_nul(text).map(OsString::from)
+        }) {
             layer.env_set.insert(key.get_ref().to_string().into(), value);
         }
     }
@@ -322,7 +311,7 @@ fn read_env(reader: &mut Reader<'_>, table: &Table<'_>, layer: &mut Layer) {
 
 fn read_run<'t>(reader: &mut Reader<'_>, value: &'t Value<'t>) -> Option<Located<Vec<Located<String>>>> {
     let words = reader.list("run", value, |reader, item| {
-        let word = reader.parsed("run", item, no_nul)?;
+        let word = reader.parsed("run", item, word::no_nul)?;
         check_variables(reader, &word.value, &item.span());
         Some(word)
     })?;
@@ -337,11 +326,11 @@ fn read_run<'t>(reader: &mut Reader<'_>, value: &'t Value<'t>) -> Option<Located
 }
 
 fn names<'t>(reader: &mut Reader<'_>, key: &str, value: &'t Value<'t>) -> Option<Vec<Located<String>>> {
-    reader.list(key, value, |reader, item| reader.parsed(key, item, name))
+    reader.list(key, value, |reader, item| reader.parsed(key, item, word::name))
 }
 
 fn path(reader: &mut Reader<'_>, key: &str, value: &Value<'_>) -> Option<Located<PathText>> {
-    let path = reader.parsed(key, value, |text| name(text).map(PathText::Template))?;
+    let path = reader.parsed(key, value, |text| word::name(text).map(PathText::Template))?;
     if let PathText::Template(text) = &path.value {
         check_variables(reader, text, &value.span());
     }
@@ -353,53 +342,6 @@ fn check_variables(reader: &mut Reader<'_>, text: &str, span: &Range<usize>) {
     for (variable, message, hint) in expand::unknown(text) {
         let start = span.start + reader.written(span).find(variable).unwrap_or(0);
         reader.error(&(start..span.end), message, hint);
-    }
-}
-
-fn size(text: &str) -> Result<Bytes, (String, String)> {
-    const HINT: &str = "write a whole number and a unit, such as \"256MB\" or \"1GiB\"";
-    text.parse()
-        .map_err(|why| (format!("{} is not a size: {why}", quote(text)), HINT.into()))
-}
-
-fn env_name(text: &str) -> Result<String, (String, String)> {
-    let hint = match text.contains('=') {
-        true => "a name with its value belongs in set, as NAME = \"value\"",
-        false => "write the name alone, such as \"GITHUB_TOKEN\"",
-    };
-    valid_env_name(text)
-        .map(|()| text.to_owned())
-        .map_err(|message| (message, hint.into()))
-}
-
-/// Names and paths: something, on one line, without characters that a terminal acts on.
-fn name(text: &str) -> Result<String, (String, String)> {
-    match text {
-        "" => Err((
-            "an empty string stands for nothing".into(),
-            "write a name or path, or drop the line".into(),
-        )),
-        _ => clean(text),
-    }
-}
-
-fn clean(text: &str) -> Result<String, (String, String)> {
-    match text.contains(|c: char| c.is_control()) {
-        true => {
-            let message = format!("{} holds a control character", quote(text));
-            Err((message, "NUL, line breaks and escapes are refused here".into()))
-        }
-        false => Ok(text.to_owned()),
-    }
-}
-
-fn no_nul(text: &str) -> Result<String, (String, String)> {
-    match text.contains('\0') {
-        true => Err((
-            format!("{} holds a NUL", quote(text)),
-            "no program can be given a NUL".into(),
-        )),
-        false => Ok(text.to_owned()),
     }
 }
 

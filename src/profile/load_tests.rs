@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mcp_sandbox_platform::Bytes;
 use proptest::prelude::*;
 
 use super::*;
@@ -10,7 +11,7 @@ use crate::profile::Origin;
 fn source() -> Arc<Source> {
     Arc::new(Source {
         name: "p.toml".into(),
-        dir: Some("/profiles".into()),
+        file: Some("/profiles/p.toml".into()),
     })
 }
 
@@ -434,6 +435,12 @@ fn bytes_that_are_no_profile_are_refused() {
 fn hostile_sizes_end_soon() {
     let nested = format!("version = 1\nextends = {}", "[".repeat(100_000));
     assert!(read(&nested).is_err());
+    for deep in [
+        format!("{}a = 1", "a.".repeat(200_000)),
+        format!("[{}a]", "a.".repeat(200_000)),
+    ] {
+        assert!(read(&deep).is_err());
+    }
     let long = format!("version = 1\nextends = [{}]", "1,".repeat(200_000));
     assert!(read(&long).unwrap_err().contains("more than 1000"));
     let keys: String = (0..50_000).map(|n| format!("k{n}=1\n")).collect();

@@ -4,6 +4,7 @@
 //! context's: those replace. `command.match` and `description` belong to one file and are not inherited.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 
 use mcp_sandbox_platform::quote;
 
@@ -23,15 +24,8 @@ pub fn merge(
     flags: &Flags,
 ) -> Result<Profile, Error> {
     let description = chain.last().and_then(|profile| profile.description.clone());
-    let mut contexts = BTreeMap::new();
-    let mut layer = builtin::default_layer();
-    for profile in chain {
-        layer = profile.layer.over(layer);
-        for (name, nearer) in profile.contexts {
-            let further: Layer = contexts.remove(&name).unwrap_or_default();
-            contexts.insert(name, nearer.over(further));
-        }
-    }
+    let files = chain.iter().filter_map(|profile| profile.file.clone()).collect();
+    let (mut layer, mut contexts) = stacked(chain);
     let known: Vec<String> = contexts.keys().cloned().collect();
     if let Some(wanted) = context {
         let chosen = contexts
@@ -41,16 +35,29 @@ pub fn merge(
     }
     let flags = flags.layer().map_err(Error::profile)?;
     // `--env NAME` asks for the client's value, so a value that the profile sets makes way.
-    layer
-        .env_set
-        .retain(|name, _| !flags.env_pass.items.iter().any(|passed| passed.value == *name));
-    let merged = Profile {
+    let passed = |name: &OsString| flags.env_pass.items.iter().any(|one| one.value == *name);
+    layer.env_set.retain(|name, _| !passed(name));
+    Ok(Profile {
         name: name.to_owned(),
         description,
+        files,
         contexts: known,
         ..finish(flags.over(layer))
-    };
-    Ok(merged)
+    })
+}
+
+/// The layers of a chain over the default, and their contexts over each other by name.
+fn stacked(chain: Vec<RawProfile>) -> (Layer, BTreeMap<String, Layer>) {
+    let mut layer = builtin::default_layer();
+    let mut contexts = BTreeMap::new();
+    for profile in chain {
+        layer = profile.layer.over(layer);
+        for (name, nearer) in profile.contexts {
+            let further: Layer = contexts.remove(&name).unwrap_or_default();
+            contexts.insert(name, nearer.over(further));
+        }
+    }
+    (layer, contexts)
 }
 
 fn unknown_context(wanted: &str, profile: &str, known: &[String]) -> Error {
@@ -68,6 +75,7 @@ fn finish(layer: Layer) -> Profile {
     Profile {
         name: String::new(),
         description: None,
+        files: Vec::new(),
         contexts: Vec::new(),
         run: layer.run.filter(|run| !run.value.is_empty()),
         cwd: layer.cwd,

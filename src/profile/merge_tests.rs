@@ -1,6 +1,5 @@
 //! How layers lie over each other.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -18,7 +17,7 @@ fn raw(text: &str) -> RawProfile {
 fn raw_in(dir: &str, text: &str) -> RawProfile {
     let source = Arc::new(Source {
         name: format!("{dir}/p.toml"),
-        dir: Some(dir.into()),
+        file: Some(format!("{dir}/p.toml").into()),
     });
     load(format!("version = 1\n{text}").as_bytes(), &source).unwrap()
 }

@@ -16,6 +16,7 @@ mod origin;
 pub mod package;
 mod read;
 pub mod select;
+mod word;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -47,9 +48,11 @@ pub struct Host {
 /// A profile after `extends`, context and flags, over the built-in `default`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
-    /// The name, or the path of the file; `default` without one.
+    /// The name, or the absolute path of the file: one profile has one name, however it was asked for.
     pub name: String,
     pub description: Option<Located<String>>,
+    /// The files it was merged from.
+    pub files: Vec<PathBuf>,
     /// The names that `--context` takes.
     pub contexts: Vec<String>,
     /// The command used when nothing follows `--`, before variables; see [`expand::run`].
@@ -79,9 +82,10 @@ pub fn open(
     flags: &Flags,
     host: &Host,
 ) -> Result<Profile, Error> {
-    let name = reference.unwrap_or(builtin::DEFAULT);
-    let chain = find::chain(find::find(name, host)?, host).map_err(Error::profile)?;
-    merge::merge(name, chain, context, flags)
+    let found = find::find(reference.unwrap_or(builtin::DEFAULT), host)?;
+    let name = found.name.clone();
+    let chain = find::chain(found, host).map_err(Error::profile)?;
+    merge::merge(&name, chain, context, flags)
 }
 
 impl PathArgs {

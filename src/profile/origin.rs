@@ -5,15 +5,15 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::error::Diagnostic;
+use crate::error::{Diagnostic, printable};
 
 /// A text that gives settings: a profile's file, a built-in profile, or a flag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     /// As messages show it: the file as the user named it, `built-in profile NAME`, or the flag.
     pub name: String,
-    /// The folder of the file, absolute; what `${profile_dir}` means. Only files have one.
-    pub dir: Option<PathBuf>,
+    /// The file, absolute; its folder is what `${profile_dir}` means. Built-in profiles and flags have none.
+    pub file: Option<PathBuf>,
 }
 
 /// One place in a source.
@@ -43,7 +43,7 @@ impl Origin {
     pub fn flag(name: &str) -> Self {
         let source = Source {
             name: name.to_owned(),
-            dir: None,
+            file: None,
         };
         Origin {
             source: Arc::new(source),
@@ -53,7 +53,7 @@ impl Origin {
 
     /// The folder that `${profile_dir}` means here.
     pub fn profile_dir(&self) -> Option<&Path> {
-        self.source.dir.as_deref()
+        self.source.file.as_deref().and_then(Path::parent)
     }
 
     /// Whether the value came from the command line and not from a file.
@@ -82,7 +82,7 @@ impl Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.place {
-            Some((line, _)) => write!(f, "{}:{line}", self.source.name),
+            Some((line, _)) => write!(f, "{}:{line}", printable(&self.source.name)),
             None => f.write_str(&self.source.name),
         }
     }

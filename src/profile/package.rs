@@ -173,30 +173,17 @@ fn collect(
     depth: usize,
     names: &mut Vec<String>,
 ) {
-    let Some((program, rest)) = argv.split_first() else {
+    let Some((program, rest)) = argv.split_first().filter(|_| depth > 0) else {
         return;
     };
     let base = program_name(program);
-    if depth == 0 {
-        return;
-    }
     if base == "env" {
-        let start = rest
-            .iter()
-            .position(|word| !text(word).starts_with('-') && !text(word).contains('='));
+        let option = |word: &str| word.starts_with('-') || word.contains('=');
+        let start = rest.iter().position(|word| !option(text(word)));
         return collect(&rest[start.unwrap_or(rest.len())..], resolve, depth - 1, names);
     }
     if let Some(launcher) = LAUNCHERS.iter().find(|launcher| launcher.program == base) {
-        let from = names.len();
-        let started = launcher.started(rest, names);
-        let known = started
-            .first()
-            .is_some_and(|word| is_launcher(&program_name(word)));
-        return match started.first() {
-            Some(_) if known => collect(started, resolve, depth - 1, names),
-            Some(word) => push_package(text(word), names),
-            None => names.truncate(from),
-        };
+        return push_launched(launcher, rest, resolve, depth, names);
     }
     match interpreter(&base) {
         Some(Interpreter::Node) => push_script(rest, NODE, resolve, names),
@@ -205,6 +192,23 @@ fn collect(
             push_file(Path::new(program), resolve, names);
             names.push(base);
         }
+    }
+}
+
+fn push_launched(
+    launcher: &Launcher,
+    rest: &[OsString],
+    resolve: &impl Fn(&Path) -> Option<PathBuf>,
+    depth: usize,
+    names: &mut Vec<String>,
+) {
+    let before = names.len();
+    let started = launcher.started(rest, names);
+    match started.first() {
+        Some(word) if is_launcher(text(word)) => collect(started, resolve, depth - 1, names),
+        Some(word) => push_package(text(word), names),
+        // Without a word the launcher runs a shell or nothing.
+        None => names.truncate(before),
     }
 }
 
@@ -224,8 +228,11 @@ fn interpreter(base: &str) -> Option<Interpreter> {
     }
 }
 
-fn is_launcher(base: &str) -> bool {
-    base == "env" || interpreter(base).is_some() || LAUNCHERS.iter().any(|launcher| launcher.program == base)
+/// Whether a launcher's word is itself a launcher and no package: `@scope/npx` is a package.
+fn is_launcher(word: &str) -> bool {
+    let base = program_name(OsStr::new(word));
+    let known = base == "env" || LAUNCHERS.iter().any(|launcher| launcher.program == base);
+    !word.starts_with('@') && (known || interpreter(&base).is_some())
 }
 
 impl Launcher {
@@ -294,8 +301,13 @@ fn push_script(
     resolve: &impl Fn(&Path) -> Option<PathBuf>,
     names: &mut Vec<String>,
 ) {
-    if let Some(at) = script_in(rest, valued) {
-        push_file(Path::new(&rest[at]), resolve, names);
+    let Some(at) = script_in(rest, valued) else {
+        return;
+    };
+    match text(&rest[at]).strip_prefix("npm:") {
+        // deno names packages like this.
+        Some(package) => push_package(package, names),
+        None => push_file(Path::new(&rest[at]), resolve, names),
     }
 }
 

@@ -52,6 +52,10 @@ fn launchers_are_seen_through() {
         ("npx.cmd -y @modelcontextprotocol/server-filesystem", FS),
         ("npm exec -y -- @modelcontextprotocol/server-filesystem /w", FS),
         ("npm --silent x @modelcontextprotocol/server-filesystem", FS),
+        (
+            "npx @scope/npx -y @modelcontextprotocol/server-filesystem",
+            "@scope/npx",
+        ),
         ("npm install @modelcontextprotocol/server-filesystem", ""),
         ("pnpm dlx @modelcontextprotocol/server-filesystem", FS),
         ("pnpm -C /w exec mcp-server-filesystem", "mcp-server-filesystem"),
@@ -91,6 +95,7 @@ fn interpreters_and_bare_paths_tell_by_their_file() {
         ("node node_modules/.bin/mcp-server-memory", MEMORY),
         ("node_modules/.bin/mcp-server-memory", MEMORY),
         ("/p/node_modules/a/node_modules/b/cli.js", "b"),
+        ("deno run -A npm:@modelcontextprotocol/server-memory@1 x", MEMORY),
         ("mcp-server-linked", "linked-package"),
         ("/usr/bin/my-server.exe --x", "my-server"),
         (

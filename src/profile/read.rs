@@ -2,6 +2,7 @@
 //! recorded with its place, and reading goes on with the rest.
 
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use mcp_sandbox_platform::quote;
@@ -42,6 +43,10 @@ impl<'s> Reader<'s> {
             places: Places::new(text),
             found: Vec::new(),
         }
+    }
+
+    pub fn file(&self) -> Option<PathBuf> {
+        self.source.file.clone()
     }
 
     pub fn found(self) -> Vec<Diagnostic> {
