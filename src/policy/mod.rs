@@ -64,12 +64,15 @@ pub fn resolve(request: &Request, facts: &Facts) -> Result<Resolved, Error> {
 
     let given = mounts::resolve(&profile, &facts.profile).map_err(Error::profile)?;
     warnings.extend(given.warnings);
-    let mut mounts = given.mounts;
+    let mut asked = given.mounts;
+    let own = |asked: &[Mount]| in_order(asked, &system.mounts, &runtime.mounts);
     if let Some(access) = profile.path_args.value.access() {
-        let more = mounts::path_args(&command, access, &mounts, &facts.profile).map_err(Error::profile)?;
+        let more =
+            mounts::path_args(&command, access, &own(&asked), &facts.profile).map_err(Error::profile)?;
         warnings.extend(more.warnings);
-        mounts.extend(more.mounts);
+        asked.extend(more.mounts);
     }
+    let mounts = own(&asked);
     let hidden = runtime
         .hidden_args
         .iter()
@@ -77,8 +80,6 @@ pub fn resolve(request: &Request, facts: &Facts) -> Result<Resolved, Error> {
         .cloned()
         .collect();
     let links = links_of(&system, &runtime, &mounts);
-    let asked = mounts.clone();
-    let mounts = in_order(mounts, system.mounts, runtime.mounts.clone());
 
     let account = account(&profile.user, facts)?;
     let home = home(&profile, &account, facts)?;
@@ -140,15 +141,15 @@ fn command(request: &Request, profile: &Profile, facts: &Facts) -> Result<Vec<Os
     }
 }
 
-/// What the profile and the flags mount wins over what the runtime would mount.
-fn in_order(asked: Vec<Mount>, system: Vec<Mount>, runtime: Vec<Mount>) -> Vec<Mount> {
-    let mut mounts = asked;
-    for mount in system.into_iter().chain(runtime) {
+/// What the profile and the flags mount wins over what the system and the runtime would mount.
+fn in_order(asked: &[Mount], system: &[Mount], runtime: &[Mount]) -> Vec<Mount> {
+    let mut mounts = asked.to_vec();
+    for mount in system.iter().chain(runtime) {
         let shown = mounts
             .iter()
-            .any(|known| known.at == mount.at || shows(known, &mount));
+            .any(|known| known.at == mount.at || shows(known, mount));
         if !shown {
-            mounts.push(mount);
+            mounts.push(mount.clone());
         }
     }
     mounts.sort_by(|one, two| one.at.cmp(&two.at));

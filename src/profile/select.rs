@@ -75,8 +75,14 @@ fn matches_of(name: &str, host: &Host) -> Result<Vec<String>, Vec<Diagnostic>> {
     Ok(profile.matches.into_iter().map(|one| one.value).collect())
 }
 
+/// Only a text that holds the word can name it, so the other built-ins are not even parsed: this is on the
+/// way of every launch.
 fn built_in(wanted: &[String]) -> Option<&'static str> {
-    builtin::names().find(|name| {
+    let holds = |name: &&str| {
+        let text = builtin::text(name).unwrap_or_default();
+        wanted.iter().any(|word| text.contains(word.as_str()))
+    };
+    builtin::names().filter(holds).find(|name| {
         let matches = builtin::profile(name)
             .map(|profile| profile.matches)
             .unwrap_or_default();
