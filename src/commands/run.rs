@@ -19,6 +19,7 @@ use crate::policy::{self, Resolved};
 /// Everything that keeps the server from being started. Nothing is left behind then.
 pub fn run(args: Run) -> Result<ExitCode, Error> {
     refuse_privileges()?;
+    linux::hide_memory();
     let status = StatusFile::create(args.status_file.as_deref())?;
     let start = Instant::now();
     let mut profile = None;

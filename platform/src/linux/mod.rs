@@ -44,4 +44,4 @@ pub use server::check_standard_streams;
 #[cfg(target_os = "linux")]
 pub use supervise::Exit;
 #[cfg(target_os = "linux")]
-pub use sys::{describe, landlock_abi, started_privileged};
+pub use sys::{describe, hide_memory, landlock_abi, started_privileged};
