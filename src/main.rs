@@ -1,7 +1,5 @@
 //! mcp-sandbox: run any MCP server in a box that the operating system enforces.
 
-mod error;
-
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

@@ -1,0 +1,137 @@
+//! The few facts of an ELF file that say which libraries it needs from outside the system's directories.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+const PT_LOAD: u32 = 1;
+const PT_DYNAMIC: u32 = 2;
+const PT_INTERP: u32 = 3;
+const DT_NEEDED: u64 = 1;
+const DT_STRTAB: u64 = 5;
+const DT_RPATH: u64 = 15;
+const DT_RUNPATH: u64 = 29;
+/// More headers or strings than this are not read: such a file is broken or hostile.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// What the dynamic loader would look for (elf(5), ld.so(8)). Empty for a static program.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Elf {
+    pub loader: Option<PathBuf>,
+    pub needed: Vec<OsString>,
+    /// DT_RPATH and DT_RUNPATH, `$ORIGIN` replaced.
+    pub search: Vec<PathBuf>,
+}
+
+struct Segment {
+    kind: u32,
+    offset: u64,
+    address: u64,
+    size: u64,
+}
+
+impl Elf {
+    /// Reads a 64-bit little-endian file; None for any other, or one that contradicts itself.
+    pub fn read(path: &Path) -> Option<Self> {
+        let file = File::open(path).ok()?;
+        let header = bytes(&file, 0, 64)?;
+        if !header.starts_with(b"\x7fELF\x02\x01") {
+            return None;
+        }
+        let segments = segments(&file, &header)?;
+        let mut elf = Elf::default();
+        if let Some(interp) = segments.iter().find(|segment| segment.kind == PT_INTERP) {
+            elf.loader = Some(PathBuf::from(text(&bytes(&file, interp.offset, interp.size)?)));
+        }
+        if let Some(dynamic) = segments.iter().find(|segment| segment.kind == PT_DYNAMIC) {
+            elf.read_dynamic(&file, &segments, dynamic, path.parent()?)?;
+        }
+        Some(elf)
+    }
+
+    fn read_dynamic(&mut self, file: &File, all: &[Segment], dynamic: &Segment, origin: &Path) -> Option<()> {
+        let table = bytes(file, dynamic.offset, dynamic.size)?;
+        let entries: Vec<(u64, u64)> = table
+            .chunks_exact(16)
+            .map(|entry| (number(entry, 0, 8), number(entry, 8, 8)))
+            .collect();
+        let address = entries.iter().find(|(tag, _)| *tag == DT_STRTAB)?.1;
+        let load = all.iter().find(|segment| {
+            segment.kind == PT_LOAD && (segment.address..segment.address + segment.size).contains(&address)
+        })?;
+        let strings = load.offset + (address - load.address);
+        for (tag, value) in entries {
+            match tag {
+                DT_NEEDED => self.needed.push(string(file, strings.checked_add(value)?)?),
+                DT_RPATH | DT_RUNPATH => {
+                    let list = string(file, strings.checked_add(value)?)?;
+                    self.search
+                        .extend(std::env::split_paths(&list).map(|entry| expand(&entry, origin)));
+                }
+                _ => {}
+            }
+        }
+        Some(())
+    }
+}
+
+fn segments(file: &File, header: &[u8]) -> Option<Vec<Segment>> {
+    let (offset, size, count) = (
+        number(header, 32, 8),
+        number(header, 54, 2),
+        number(header, 56, 2),
+    );
+    if size < 56 {
+        return None;
+    }
+    let table = bytes(file, offset, size * count)?;
+    Some(
+        table
+            .chunks_exact(size as usize)
+            .map(|entry| Segment {
+                kind: number(entry, 0, 4) as u32,
+                offset: number(entry, 8, 8),
+                address: number(entry, 16, 8),
+                // In the file, not in memory: what lies past it is zero.
+                size: number(entry, 32, 8).min(u64::MAX - number(entry, 16, 8)),
+            })
+            .collect(),
+    )
+}
+
+fn expand(entry: &Path, origin: &Path) -> PathBuf {
+    for name in ["$ORIGIN", "${ORIGIN}"] {
+        if let Ok(rest) = entry.strip_prefix(name) {
+            return super::image::normal(&origin.join(rest));
+        }
+    }
+    entry.to_owned()
+}
+
+fn bytes(file: &File, offset: u64, size: u64) -> Option<Vec<u8>> {
+    let mut buffer = vec![0; usize::try_from(size).ok().filter(|_| size <= MAX_BYTES)?];
+    file.read_exact_at(&mut buffer, offset).ok()?;
+    Some(buffer)
+}
+
+/// A string of the string table; libraries' names and search paths fit 4096 bytes.
+fn string(file: &File, offset: u64) -> Option<OsString> {
+    let mut buffer = vec![0; 4096];
+    let length = file.read_at(&mut buffer, offset).ok()?;
+    buffer[..length]
+        .contains(&0)
+        .then(|| text(&buffer[..length]).to_owned())
+}
+
+fn text(bytes: &[u8]) -> &OsStr {
+    OsStr::from_bytes(bytes.split(|byte| *byte == 0).next().unwrap_or_default())
+}
+
+fn number(bytes: &[u8], at: usize, size: usize) -> u64 {
+    bytes[at..at + size]
+        .iter()
+        .rev()
+        .fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+}
