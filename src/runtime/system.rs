@@ -90,16 +90,17 @@ const MERGED: &[&str] = &["/usr/sbin", "/sbin"];
 /// The system's part of the box, of what exists on this host.
 pub fn system() -> System {
     let mut system = System::default();
+    let mut parents = Parents::default();
     for (path, reason) in SHOWN {
-        system.add(Path::new(path), reason);
+        system.add(Path::new(path), reason, &mut parents);
     }
     for path in MERGED.iter().map(Path::new) {
         if fs::read_link(path).is_ok() && fs::canonicalize(path).is_ok_and(|target| holds(&target)) {
-            system.add(path, "programs");
+            system.add(path, "programs", &mut parents);
         }
     }
     for path in java_configuration() {
-        system.add(&path, "configuration of Java");
+        system.add(&path, "configuration of Java", &mut parents);
     }
     system.mounts.sort_by(|a, b| a.at.cmp(&b.at));
     system.links.sort_by(|a, b| a.at.cmp(&b.at));
@@ -112,21 +113,53 @@ pub(super) fn holds(path: &Path) -> bool {
 }
 
 impl System {
-    fn add(&mut self, at: &Path, reason: &str) {
-        // Missing, or a link to nothing: the box does without it as the host does.
-        let Ok(source) = fs::canonicalize(at) else { return };
-        match fs::read_link(at) {
-            Ok(target) if holds(&source) => self.links.push(Link {
-                at: at.to_owned(),
-                target,
-            }),
-            _ => self.mounts.push(Mount {
-                source,
-                at: at.to_owned(),
-                access: Access::Read,
-                create: false,
-                reason: format!("system: {reason}"),
-            }),
+    fn add(&mut self, at: &Path, reason: &str, parents: &mut Parents) {
+        let source = match fs::read_link(at) {
+            Ok(target) => match fs::canonicalize(at) {
+                Ok(source) if holds(&source) => {
+                    return self.links.push(Link {
+                        at: at.to_owned(),
+                        target,
+                    });
+                }
+                Ok(source) => source,
+                // A link to nothing: the box does without it as the host does.
+                Err(_) => return,
+            },
+            // There, and not a link.
+            Err(error) if error.raw_os_error() == Some(nix::libc::EINVAL) => match parents.real(at) {
+                Some(source) => source,
+                None => return,
+            },
+            Err(_) => return,
+        };
+        self.mounts.push(Mount {
+            source,
+            at: at.to_owned(),
+            access: Access::Read,
+            create: false,
+            reason: format!("system: {reason}"),
+        });
+    }
+}
+
+/// The real path of the directory looked up last: the table is read at every start, and its neighbours share theirs.
+#[derive(Debug, Default)]
+struct Parents {
+    last: Option<(PathBuf, PathBuf)>,
+}
+
+impl Parents {
+    fn real(&mut self, path: &Path) -> Option<PathBuf> {
+        let (parent, name) = (path.parent()?, path.file_name()?);
+        match &self.last {
+            Some((known, real)) if known == parent => Some(real.join(name)),
+            _ => {
+                let real = fs::canonicalize(parent).ok()?;
+                let path = real.join(name);
+                self.last = Some((parent.to_owned(), real));
+                Some(path)
+            }
         }
     }
 }

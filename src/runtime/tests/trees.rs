@@ -67,6 +67,21 @@ fn an_unknown_program_is_only_its_file() {
 }
 
 #[test]
+fn libraries_that_a_program_brings_are_shown_one_by_one() {
+    let disk = Disk::new();
+    let program = disk.script(
+        "dev/bin/server",
+        super::super::elf::tests::program("liba.so", "$ORIGIN/../lib"),
+    );
+    let real = disk.elf("dev/lib/liba.so.1.2");
+    let name = disk.link("dev/lib/liba.so", "liba.so.1.2");
+    disk.file("dev/lib/other", "");
+    let runtime = disk.run(&[program.to_str().unwrap()]);
+    assert_eq!(places(&runtime), [program.as_path(), real.as_path()]);
+    assert_eq!(in_box(&runtime, &name), Some(real));
+}
+
+#[test]
 fn a_linked_program_keeps_the_name_it_was_called_by() {
     let mut disk = Disk::new();
     let busybox = disk.elf("tools/busybox");
@@ -470,6 +485,46 @@ fn env_as_the_command_is_followed_to_its_program() {
         assert_eq!(runtime.argv[1..], command[1..]);
         assert_eq!(runtime.path[0], node.join("bin"));
     }
+}
+
+#[test]
+fn the_program_of_env_is_told_from_an_argument_of_the_same_name() {
+    let mut disk = Disk::new();
+    disk.node("node");
+    disk.link("other/npx", disk.at("node/bin/npx"));
+    let (npx, real) = (disk.at("other/npx"), disk.at("node/bin/npx"));
+    disk.on_path("node/bin");
+    let runtime = disk.run(&["env", "A=b", npx.to_str().unwrap(), npx.to_str().unwrap()]);
+    assert_eq!(runtime.argv[2..], [real, npx]);
+}
+
+#[test]
+fn a_command_given_to_a_shell_is_followed() {
+    let mut disk = Disk::new();
+    let node = disk.node("node");
+    disk.on_path("node/bin");
+    for command in [
+        ["bash", "-lc", "npx -y server"],
+        ["sh", "-c", "cd / && exec env A=b npx -y server | cat"],
+    ] {
+        let runtime = disk.run(&command);
+        assert_eq!(places(&runtime), [node.as_path()], "{command:?}");
+        assert_eq!(runtime.path[0], node.join("bin"));
+        assert_eq!(runtime.argv, command);
+    }
+}
+
+#[test]
+fn a_virtual_environment_of_copies_gets_the_base_that_it_names() {
+    let disk = Disk::new();
+    let base = disk.python("py", "3.12");
+    let venv = disk.at("envs/mcp");
+    let python = disk.elf("envs/mcp/bin/python");
+    disk.file("envs/mcp/pyvenv.cfg", format!("home = {}/bin\n", base.display()));
+    assert_eq!(
+        places(&disk.run(&[python.to_str().unwrap(), "x"])),
+        [venv.as_path(), base.as_path()]
+    );
 }
 
 #[test]
