@@ -29,6 +29,15 @@ pub enum Command {
     },
     /// Show what a server could see, do and reach, without starting it
     Explain(Explain),
+    /// Let a hostile server try what it can, bare and in the box
+    Demo {
+        /// Print JSON for programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// The parts that our own processes play in the demo
+    #[command(hide = true, subcommand)]
+    DemoPart(DemoPart),
     /// List profiles, or show one
     #[command(subcommand)]
     Profiles(Profiles),
@@ -103,6 +112,20 @@ pub enum Profiles {
     List,
     /// The text of a profile
     Show { name: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DemoPart {
+    Client {
+        folder: PathBuf,
+        token: String,
+        #[arg(long)]
+        json: bool,
+    },
+    Server,
+    Bystander {
+        token: String,
+    },
 }
 
 /// `PATH:AT` at the last colon that an absolute path follows, so that colons in names need no escape.
