@@ -29,6 +29,12 @@ pub enum Command {
     },
     /// Show what a server could see, do and reach, without starting it
     Explain(Explain),
+    /// Try everything the box is made of on this host, and tell the cure of what fails
+    Doctor {
+        /// Print JSON for programs
+        #[arg(long)]
+        json: bool,
+    },
     /// Let a hostile server try what it can, bare and in the box
     Demo {
         /// Print JSON for programs

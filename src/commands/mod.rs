@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod demo;
+pub mod doctor;
 pub mod explain;
 mod failure;
 mod manual;
@@ -22,6 +23,7 @@ use crate::profile::Flags;
 pub fn dispatch(command: Command) -> Result<ExitCode, Error> {
     match command {
         Command::Run(args) => return run::run(args),
+        Command::Doctor { json } => return doctor::run(json),
         Command::Demo { json } => return demo::run(json),
         Command::DemoPart(part) => return demo::part(part),
         Command::Explain(args) => explain::run(args)?,

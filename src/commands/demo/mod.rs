@@ -25,8 +25,9 @@ use super::out;
 use crate::cli::DemoPart;
 use crate::error::Error;
 use client::Session;
+use serde_json::Value;
 use stage::Stage;
-use verdict::{Told, Verdict};
+use verdict::{Summary, Told, Verdict};
 
 /// Bytes of randomness in the token that every secret contains.
 const TOKEN_BYTES: usize = 24;
@@ -36,6 +37,45 @@ const TOKEN_BYTES: usize = 24;
 /// # Errors
 /// The stage cannot be set, or the box not be started. An attempt that was not stopped is exit code 1.
 pub fn run(json: bool) -> Result<ExitCode, Error> {
+    let signals = hold_signals();
+    let folder = Folder::make()?;
+    let mut client = client(&folder)?;
+    client.args(json.then_some("--json"));
+    let mut client = client.spawn().map_err(not_started)?;
+    Ok(wait(&mut client, &signals).into())
+}
+
+/// Plays it for the doctor.
+///
+/// # Errors
+/// What the client says when it could not play to the end.
+pub fn summary() -> Result<Summary, Error> {
+    let signals = hold_signals();
+    let played = Folder::make().and_then(|folder| {
+        let mut client = client(&folder)?;
+        client.arg("--json").output().map_err(not_started)
+    });
+    let _ = signals.thread_unblock();
+    let output = played?;
+    let result = serde_json::from_slice::<Value>(&output.stdout)
+        .and_then(|mut played| serde_json::from_value(played["summary"].take()));
+    result.map_err(|_| {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let first = said.lines().next().unwrap_or("the client of the demo was killed");
+        Error::setup(first.strip_prefix("error: ").unwrap_or(first))
+    })
+}
+
+/// Whether the hostile server starts in the default box and answers.
+///
+/// # Errors
+/// Why it does not.
+pub fn starts() -> Result<(), Error> {
+    Session::start(boxed(Path::new("/nonexistent"))?).map(drop)
+}
+
+/// Before there is anything to tidy up: a signal from here on waits until it is looked for.
+fn hold_signals() -> SigSet {
     raw::wait_for_children();
     let mut signals = SigSet::empty();
     for signal in [
@@ -47,21 +87,22 @@ pub fn run(json: bool) -> Result<ExitCode, Error> {
     ] {
         signals.add(signal);
     }
-    // Before there is anything to tidy up: a signal from here on waits until it is looked for.
     let _ = signals.thread_block();
-    let folder = Folder::make()?;
+    signals
+}
+
+fn client(folder: &Folder) -> Result<Command, Error> {
     let mut command = Command::new(own_program()?);
     command
         .args(["demo-part", "client"])
         .arg(&folder.path)
-        .arg(&folder.token);
-    command
-        .args(json.then_some("--json"))
+        .arg(&folder.token)
         .env(stage::VARIABLE, &folder.token);
-    let mut client = command
-        .spawn()
-        .map_err(|error| Error::setup(format!("cannot start the demo's client: {error}")))?;
-    Ok(wait(&mut client, &signals).into())
+    Ok(command)
+}
+
+fn not_started(error: std::io::Error) -> Error {
+    Error::setup(format!("cannot start the demo's client: {error}"))
 }
 
 /// The exit code of the client; 128 plus the signal that ended it or us.

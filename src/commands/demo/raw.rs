@@ -77,12 +77,11 @@ pub fn read_memory(pid: i32, address: u64, length: usize) -> Result<Vec<u8>> {
 }
 
 pub fn read_memory_nonsense() -> i32 {
-    // SAFETY: no vector is given, so no memory is touched.
-    answer(unsafe { call(libc::SYS_process_vm_readv, [1, 0, 0, 0, 0]) }.and(
-        // Flags are the sixth argument, and none exists.
-        // SAFETY: as above.
-        Errno::result(unsafe { libc::process_vm_readv(1, std::ptr::null(), 0, std::ptr::null(), 0, 1) }),
-    ))
+    let none = std::ptr::null();
+    // SAFETY: no vector is given, so no memory is touched; the last argument is a flag that does not exist.
+    answer(Errno::result(unsafe {
+        libc::process_vm_readv(1, none, 0, none, 0, 1)
+    }))
 }
 
 /// Attaches to a child of our own as a debugger does, ptrace(2) PTRACE_SEIZE.

@@ -1,7 +1,7 @@
 //! What the answers mean: stopped or not, by which layer, and whether the demo as a whole holds.
 
 use nix::errno::Errno;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::attempt::{Answer, Attempt, Control, Obstacle, Surface};
 
@@ -174,7 +174,7 @@ pub fn errno_name(errno: i32) -> String {
 }
 
 /// The demo as a whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
     pub attempts: usize,
     pub stopped: usize,
