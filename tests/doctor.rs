@@ -169,6 +169,9 @@ fn a_containers_filter() {
     let user = ability(&report, "user namespace");
     assert_eq!(user["state"], "missing");
     assert!(cure(user).contains("--security-opt seccomp=unconfined"));
+    // What has nothing to do with namespaces is found as it is.
+    assert_eq!(ability(&report, "Landlock: files")["state"], "ok");
+    assert_eq!(ability(&report, "death signal")["state"], "ok");
     assert_run_agrees(false, filtered(docker, &["run", "--quiet", "--", "true"]));
 }
 

@@ -132,10 +132,16 @@ impl Session {
     fn lost(&mut self) -> Error {
         self.end();
         let said = self.said();
-        match said.strip_prefix("error: ").unwrap_or(&said) {
-            "" => Error::setup("the demo's server gives no answer"),
-            said => Error::setup(format!("the demo's server did not start: {said}")),
-        }
+        let mut lines = said.lines();
+        let message = match lines.next() {
+            None => "the demo's server gives no answer".into(),
+            Some(line) => format!(
+                "the demo's server did not start: {}",
+                line.strip_prefix("error: ").unwrap_or(line)
+            ),
+        };
+        let hints = lines.filter_map(|line| line.trim().strip_prefix("hint: "));
+        hints.fold(Error::setup(message), Error::hint)
     }
 
     fn said(&mut self) -> String {

@@ -137,8 +137,10 @@ struct Folder {
 
 impl Folder {
     fn make() -> Result<Self, Error> {
-        let failed =
-            |error: std::io::Error| Error::setup(format!("cannot make a folder for the demo: {error}"));
+        let failed = |error: std::io::Error| {
+            Error::setup(format!("cannot make a folder for the demo: {error}"))
+                .hint("set TMPDIR to a folder that you may write to")
+        };
         let mut bytes = [0; TOKEN_BYTES];
         File::open("/dev/urandom")
             .and_then(|mut random| random.read_exact(&mut bytes))

@@ -90,6 +90,7 @@ fn explain(act: Act, errno: Errno, host: &Settings) -> Cause {
                 "use a kernel with CONFIG_USER_NS, CONFIG_PID_NS, CONFIG_NET_NS, CONFIG_IPC_NS and CONFIG_UTS_NS",
             ],
         ),
+        (_, EPERM) if host.filtered || host.container => container(),
         (_, EAGAIN) => cause(
             "no further process may be made (RLIMIT_NPROC, or the limit of a cgroup)",
             &["raise the limit: ulimit -u, or TasksMax of the service"],
@@ -147,7 +148,7 @@ fn debian() -> Cause {
 
 fn container() -> Cause {
     cause(
-        "a container's filter forbids user namespaces",
+        "the filter of a container forbids it",
         &[
             "docker run --security-opt seccomp=unconfined --security-opt systempaths=unconfined …",
             "podman run --security-opt seccomp=unconfined --security-opt unmask=ALL …",

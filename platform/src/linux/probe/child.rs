@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, getgid, getuid, pipe2};
 
-use super::super::clone::{Side, clone};
+use super::super::clone::{Side, clone, fork};
 use super::super::{launch, sys};
 use super::{Act, told};
 
@@ -99,49 +99,72 @@ pub fn refused<T>(result: nix::Result<T>, expected: Errno) -> Result<(), Trouble
 
 /// Runs `act` in a child.
 pub fn in_child(act: impl FnOnce() -> Result<(), Trouble>) -> Result<(), Trouble> {
-    in_namespaces(0, act)
-}
-
-/// Runs `act` in a child in these new namespaces (CLONE_NEW*); with a user namespace among them, once our own
-/// ids are mapped in it.
-pub fn in_namespaces(flags: i32, act: impl FnOnce() -> Result<(), Trouble>) -> Result<(), Trouble> {
-    let (result, report) = pipe2(OFlag::O_CLOEXEC)?;
-    let (gate, release) = pipe2(OFlag::O_CLOEXEC)?;
-    match clone(flags).map_err(Trouble::Clone)? {
-        Side::Child => {
-            drop((result, release));
-            let _ = prctl::set_pdeathsig(Signal::SIGKILL);
-            // The end of the gate says that the maps are written, or that our parent has died.
-            let opened = nix::unistd::read(&gate, &mut [0]);
-            if opened == Ok(1) {
-                let _ = nix::unistd::write(&report, &encode(act()));
-            }
-            sys::exit_now(0)
-        }
-        Side::Parent { child, pidfd } => {
-            drop((report, gate));
-            let _end = End { child, pidfd };
-            if flags & libc::CLONE_NEWUSER != 0 {
-                launch::write_maps(child, getuid().as_raw(), getgid().as_raw()).map_err(Trouble::Map)?;
-            }
-            let _ = nix::unistd::write(&release, &[1]);
-            receive(result.as_fd())
-        }
+    let trial = Trial::new()?;
+    match fork()? {
+        None => trial.perform(act),
+        Some(child) => trial.observe(child, |_| Ok(())),
     }
 }
 
-/// The child goes away with its trial, whatever it is doing.
-struct End {
-    child: Pid,
-    pidfd: OwnedFd,
+/// Runs `act` in a child in a new user namespace and these others (CLONE_NEW*), once our own ids are mapped.
+pub fn in_namespaces(others: i32, act: impl FnOnce() -> Result<(), Trouble>) -> Result<(), Trouble> {
+    let trial = Trial::new()?;
+    match clone(libc::CLONE_NEWUSER | others).map_err(Trouble::Clone)? {
+        Side::Child => trial.perform(act),
+        Side::Parent { child, .. } => trial.observe(child, |child| {
+            launch::write_maps(child, getuid().as_raw(), getgid().as_raw()).map_err(Trouble::Map)
+        }),
+    }
 }
+
+/// The pipes of one trial: one opens the gate for the child, the other brings its result.
+struct Trial {
+    gate: OwnedFd,
+    release: OwnedFd,
+    result: OwnedFd,
+    report: OwnedFd,
+}
+
+impl Trial {
+    fn new() -> nix::Result<Self> {
+        let (gate, release) = pipe2(OFlag::O_CLOEXEC)?;
+        let (result, report) = pipe2(OFlag::O_CLOEXEC)?;
+        Ok(Trial {
+            gate,
+            release,
+            result,
+            report,
+        })
+    }
+
+    /// The child's side.
+    fn perform(self, act: impl FnOnce() -> Result<(), Trouble>) -> ! {
+        drop((self.release, self.result));
+        let _ = prctl::set_pdeathsig(Signal::SIGKILL);
+        // The end of the pipe without a byte says that our parent has given up or died.
+        if nix::unistd::read(&self.gate, &mut [0]) == Ok(1) {
+            let _ = nix::unistd::write(&self.report, &encode(act()));
+        }
+        sys::exit_now(0)
+    }
+
+    /// The parent's side: `prepare`, let the child act, take its result.
+    fn observe(self, child: Pid, prepare: impl FnOnce(Pid) -> Result<(), Trouble>) -> Result<(), Trouble> {
+        let _end = End(child);
+        drop((self.gate, self.report));
+        prepare(child)?;
+        let _ = nix::unistd::write(&self.release, &[1]);
+        receive(self.result.as_fd())
+    }
+}
+
+/// The child goes away with its trial, whatever it is doing. Until it is waited for its number stays its own.
+struct End(Pid);
 
 impl Drop for End {
     fn drop(&mut self) {
-        if sys::signal_pidfd(self.pidfd.as_fd(), libc::SIGKILL).is_err() {
-            let _ = kill(self.child, Signal::SIGKILL);
-        }
-        let _ = waitpid(self.child, None);
+        let _ = kill(self.0, Signal::SIGKILL);
+        let _ = waitpid(self.0, None);
     }
 }
 
@@ -187,16 +210,11 @@ fn decode([tag, a, b, c, d]: [u8; SIZE]) -> Result<(), Trouble> {
     }
 }
 
-/// A process that waits to be killed, and its pidfd.
-pub fn sleeper() -> Result<(Pid, OwnedFd), Trouble> {
-    match clone(0).map_err(Trouble::Failed)? {
-        Side::Child => {
-            let _ = prctl::set_pdeathsig(Signal::SIGKILL);
-            loop {
-                nix::unistd::pause();
-            }
-        }
-        Side::Parent { child, pidfd } => Ok((child, pidfd)),
+/// Does nothing until it is killed, which the end of its parent does as well.
+pub fn sleep() -> ! {
+    let _ = prctl::set_pdeathsig(Signal::SIGKILL);
+    loop {
+        nix::unistd::pause();
     }
 }
 

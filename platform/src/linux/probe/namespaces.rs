@@ -12,8 +12,7 @@ use super::child::{Trouble, in_namespaces, refused};
 use super::{Ability, Act};
 use crate::{Access, Bytes};
 
-const USER: i32 = libc::CLONE_NEWUSER;
-const MOUNTS: i32 = USER | libc::CLONE_NEWNS;
+const MOUNTS: i32 = libc::CLONE_NEWNS;
 const SIZE: Bytes = Bytes(1 << 20);
 
 /// In the order in which a launch needs them. The first is what all others need.
@@ -108,12 +107,11 @@ const fn ability(
 
 /// AppArmor lets one be made and then withholds its capabilities, so one is used.
 fn user() -> Result<&'static str, Trouble> {
-    in_namespaces(USER | libc::CLONE_NEWUTS, || {
-        Ok(nix::unistd::sethostname("doctor")?)
-    })
-    .map_err(|trouble| match trouble {
-        Trouble::Failed(errno) => Trouble::Powerless(errno),
-        other => other,
+    in_namespaces(libc::CLONE_NEWUTS, || Ok(nix::unistd::sethostname("doctor")?)).map_err(|trouble| {
+        match trouble {
+            Trouble::Failed(errno) => Trouble::Powerless(errno),
+            other => other,
+        }
     })?;
     Ok("made, our id mapped in it, its capabilities work")
 }
@@ -122,7 +120,7 @@ fn user() -> Result<&'static str, Trouble> {
 fn new(name: &'static str, flag: i32) -> Result<&'static str, Trouble> {
     let link = Path::new("/proc/self/ns").join(name);
     let ours = fs::read_link(&link)?;
-    in_namespaces(USER | flag, || match fs::read_link(&link)? == ours {
+    in_namespaces(flag, || match fs::read_link(&link)? == ours {
         true => Err(Trouble::NotRefused),
         false => Ok(()),
     })?;
@@ -130,7 +128,7 @@ fn new(name: &'static str, flag: i32) -> Result<&'static str, Trouble> {
 }
 
 fn loopback() -> Result<&'static str, Trouble> {
-    in_namespaces(USER | libc::CLONE_NEWNET, || {
+    in_namespaces(libc::CLONE_NEWNET, || {
         sys::loopback_up()?;
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
         std::net::TcpStream::connect(listener.local_addr()?)?;
@@ -207,7 +205,7 @@ fn pivot() -> Result<&'static str, Trouble> {
 }
 
 fn limit() -> Result<&'static str, Trouble> {
-    in_namespaces(USER, || {
+    in_namespaces(0, || {
         fs::write("/proc/sys/user/max_user_namespaces", "0")?;
         refused(
             nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWUSER),

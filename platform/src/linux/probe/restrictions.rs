@@ -17,9 +17,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, pipe2};
 
-use super::super::clone::{Side, clone};
+use super::super::clone::{Side, clone, fork};
 use super::super::{compile, sys};
-use super::child::{Trouble, in_child, readable, refused, sleeper};
+use super::child::{Trouble, in_child, readable, refused, sleep};
 use super::{Ability, Act};
 
 pub const ALL: &[Ability] = &[
@@ -92,15 +92,20 @@ const fn optional(
     }
 }
 
+/// Made by clone3(2), as init is.
 fn pidfd() -> Result<&'static str, Trouble> {
-    let (child, pidfd) = sleeper()?;
-    if let Err(errno) = sys::signal_pidfd(pidfd.as_fd(), libc::SIGKILL) {
+    let (child, pidfd) = match clone(0)? {
+        Side::Child => sleep(),
+        Side::Parent { child, pidfd } => (child, pidfd),
+    };
+    let sent = sys::signal_pidfd(pidfd.as_fd(), libc::SIGUSR1);
+    if sent.is_err() {
         let _ = kill(child, Signal::SIGKILL);
-        let _ = waitpid(child, None);
-        return Err(errno.into());
     }
-    match waitpid(child, None)? {
-        WaitStatus::Signaled(_, Signal::SIGKILL, _) => Ok("a process was killed through one"),
+    let ended = waitpid(child, None)?;
+    sent?;
+    match ended {
+        WaitStatus::Signaled(_, Signal::SIGUSR1, _) => Ok("a process was signalled through one"),
         _ => Err(Trouble::Died),
     }
 }
@@ -109,15 +114,13 @@ fn pidfd() -> Result<&'static str, Trouble> {
 fn death_signal() -> Result<&'static str, Trouble> {
     let (alive, held) = pipe2(OFlag::O_CLOEXEC)?;
     let (told, tell) = pipe2(OFlag::O_CLOEXEC)?;
-    in_child(|| match clone(0)? {
-        Side::Child => {
-            let _ = prctl::set_pdeathsig(Signal::SIGKILL);
-            let _ = nix::unistd::write(&tell, b"!");
-            loop {
-                nix::unistd::pause();
-            }
+    in_child(|| match fork()? {
+        None => {
+            prctl::set_pdeathsig(Signal::SIGKILL)?;
+            nix::unistd::write(&tell, b"!")?;
+            sleep()
         }
-        Side::Parent { child, .. } => {
+        Some(child) => {
             nix::unistd::read(&told, &mut [0])?;
             nix::unistd::write(&held, &child.as_raw().to_ne_bytes())?;
             Ok(())
