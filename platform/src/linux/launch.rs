@@ -79,6 +79,12 @@ pub fn launch(plan: &Plan) -> Result<Sandbox, LaunchError> {
     let interactive = [std::io::stdin().as_fd(), std::io::stdout().as_fd()]
         .into_iter()
         .all(terminal::is_terminal);
+    if !interactive {
+        terminal::write_only().map_err(|_| LaunchError::Prepare {
+            what: "stdout or stderr is a terminal of another user, where the server could read what is typed; \
+                   redirect it",
+        })?;
+    }
     let (ours, theirs) = socketpair(
         AddressFamily::Unix,
         SockType::SeqPacket,
