@@ -175,6 +175,20 @@ fn a_containers_filter() {
     assert_run_agrees(false, filtered(docker, &["run", "--quiet", "--", "true"]));
 }
 
+/// As AppArmor does on Ubuntu: the namespace is made, and its capabilities are worth nothing.
+#[test]
+fn a_namespace_without_capabilities() {
+    let powerless: &[_] = &[(libc::SYS_sethostname, libc::EPERM)];
+    let report = report(&filtered(powerless, &["doctor", "--json"]).output().unwrap());
+    let user = ability(&report, "user namespace");
+    let detail = user["detail"].as_str().unwrap();
+    assert!(
+        detail.starts_with("made, but its capabilities do not work"),
+        "{detail}"
+    );
+    assert_run_agrees(false, filtered(powerless, &["run", "--quiet", "--", "true"]));
+}
+
 #[test]
 fn no_landlock() {
     let old: &[_] = &[(libc::SYS_landlock_create_ruleset, libc::ENOSYS)];

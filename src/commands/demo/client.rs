@@ -70,6 +70,14 @@ impl Session {
         self.request("tools/list", json!({})).map(drop)
     }
 
+    /// What the user types into the terminal, which is that of the client and its servers.
+    pub fn type_line(&mut self, text: &str) {
+        if let Some(terminal) = &mut self.terminal {
+            // Without a terminal there is nothing to steal, and the attempts on it say so.
+            let _ = writeln!(terminal, "{text}");
+        }
+    }
+
     /// Lets the server try.
     ///
     /// # Errors

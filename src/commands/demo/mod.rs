@@ -228,6 +228,7 @@ fn play(folder: &Path, token: &str, json: bool) -> Result<ExitCode, Error> {
 /// Lets the server try everything, and looks from outside after each attempt.
 fn tell(stage: &mut Stage, command: Command) -> Result<Vec<Told>, Error> {
     let mut session = Session::start(command)?;
+    session.type_line(&stage.scene().token);
     attempt::all()
         .map(|attempt| {
             let answer = session.call(attempt, stage.scene())?;

@@ -53,9 +53,8 @@ fn last_line(verdicts: &[Verdict], summary: Summary) -> String {
         succeed_bare,
         ..
     } = summary;
-    let mut line = format!(
-        "{attempts} attempts: {stopped} stopped in the box, {succeed_bare} of them succeed without it"
-    );
+    let mut line =
+        format!("{attempts} attempts: {stopped} stopped in the box, {succeed_bare} succeed without it");
     let unproven = verdicts.iter().filter(|verdict| verdict.unproven).count();
     if stopped < attempts {
         line += &format!("; {} NOT STOPPED", attempts - stopped);

@@ -207,7 +207,7 @@ profile mcp-sandbox {} flags=(unconfined) {{
 fn apparmor_path(path: &Path) -> String {
     let mut pattern = String::from("\"");
     for letter in path.to_string_lossy().chars() {
-        if "\\\"?*[]{}^@,".contains(letter) {
+        if "\\\"?*[]{}^".contains(letter) {
             pattern.push('\\');
         }
         pattern.push(letter);

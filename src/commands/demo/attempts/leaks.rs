@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
 use super::super::attempt::{Attempt, Control, Obstacle, Scene, Surface, secret};
 use super::super::raw;
 
@@ -45,6 +47,15 @@ pub const ALL: &[Attempt] = &[
         nonsense: Some(raw::key_nonsense),
     },
     Attempt {
+        name: "read_terminal",
+        title: "read what is typed into the terminal behind stderr",
+        control: Control::HostDecides,
+        surface: Surface::Descriptor,
+        seen: None,
+        act: typed,
+        nonsense: None,
+    },
+    Attempt {
         name: "type_into_terminal",
         title: "type into the user's terminal (/dev/tty)",
         control: Control::HostDecides,
@@ -79,6 +90,20 @@ fn parents_environment(scene: &Scene) -> Result<String, Obstacle> {
 fn key(scene: &Scene) -> Result<String, Obstacle> {
     let key = scene.key.ok_or_else(|| Obstacle::Missing("no keyrings".into()))?;
     secret(&raw::read_key(key)?, scene)
+}
+
+/// The client's user has typed the secret as one line.
+fn typed(scene: &Scene) -> Result<String, Obstacle> {
+    let terminal = std::io::stderr();
+    let mut fds = [PollFd::new(terminal.as_fd(), PollFlags::POLLIN)];
+    match poll(&mut fds, PollTimeout::from(100u8))? {
+        0 => Err(Obstacle::Nothing("nothing typed".into())),
+        _ => {
+            let mut line = vec![0; 256];
+            let length = nix::unistd::read(terminal, &mut line)?;
+            secret(&line[..length], scene)
+        }
+    }
 }
 
 fn own_terminal(_: &Scene) -> Result<String, Obstacle> {
