@@ -17,6 +17,24 @@ pub struct Cli {
     pub command: Command,
 }
 
+/// The first argument of the processes that play in the demo.
+pub const DEMO_PART: &str = "demo-part";
+
+impl Cli {
+    /// What we were started with.
+    ///
+    /// # Errors
+    /// What is wrong with it, or the help that was asked for.
+    pub fn given() -> Result<Self, clap::Error> {
+        let words = || std::env::args_os();
+        if words().nth(1).is_none_or(|word| word != DEMO_PART) {
+            return Cli::try_parse();
+        }
+        let command = Command::DemoPart(DemoPart::try_parse_from(words().skip(1))?);
+        Ok(Cli { command })
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Start a server in the box; everything after `--` is the server's
@@ -42,7 +60,7 @@ pub enum Command {
         json: bool,
     },
     /// The parts that our own processes play in the demo
-    #[command(hide = true, subcommand)]
+    #[command(skip)]
     DemoPart(DemoPart),
     /// List profiles, or show one
     #[command(subcommand)]
@@ -120,7 +138,9 @@ pub enum Profiles {
     Show { name: String },
 }
 
-#[derive(Debug, Subcommand)]
+/// Nothing that a person types, so neither help nor completions know it.
+#[derive(Debug, Parser)]
+#[command(name = DEMO_PART)]
 pub enum DemoPart {
     Client {
         folder: PathBuf,

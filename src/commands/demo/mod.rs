@@ -22,7 +22,7 @@ use std::process::{Child, Command, ExitCode, ExitStatus};
 use nix::sys::signal::{SigSet, Signal};
 
 use super::out;
-use crate::cli::DemoPart;
+use crate::cli::{DEMO_PART, DemoPart};
 use crate::error::Error;
 use client::Session;
 use serde_json::Value;
@@ -94,7 +94,7 @@ fn hold_signals() -> SigSet {
 fn client(folder: &Folder) -> Result<Command, Error> {
     let mut command = Command::new(own_program()?);
     command
-        .args(["demo-part", "client"])
+        .args([DEMO_PART, "client"])
         .arg(&folder.path)
         .arg(&folder.token)
         .env(stage::VARIABLE, &folder.token);
@@ -241,7 +241,7 @@ fn tell(stage: &mut Stage, command: Command) -> Result<Vec<Told>, Error> {
 /// The server as every client starts it today.
 fn bare() -> Result<Command, Error> {
     let mut command = Command::new(own_program()?);
-    command.args(["demo-part", "server"]);
+    command.args([DEMO_PART, "server"]);
     Ok(command)
 }
 
@@ -252,7 +252,7 @@ fn boxed(folder: &Path) -> Result<Command, Error> {
     command
         .args(["run", "--quiet", "--profile", "default", "--"])
         .arg(&program)
-        .args(["demo-part", "server"])
+        .args([DEMO_PART, "server"])
         .env("XDG_CONFIG_HOME", folder);
     Ok(command)
 }

@@ -15,6 +15,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::attempt::{Scene, Seen};
 use super::attempts::files;
 use super::raw;
+use crate::cli::DEMO_PART;
 use crate::error::Error;
 
 /// The variable that carries the secret. The client itself has it, as clients have the keys of their users.
@@ -92,7 +93,7 @@ struct Bystander(Child, ChildStdout);
 impl Bystander {
     fn start(token: &str) -> std::io::Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
-            .args(["demo-part", "bystander", token])
+            .args([DEMO_PART, "bystander", token])
             .env(VARIABLE, token)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
