@@ -76,6 +76,16 @@ pub const ATTACKS: &[Attack] = &[
         run: unnamed_file,
     },
     Attack {
+        name: "link-stdin",
+        words: "PATH",
+        run: |words| link_descriptor(0, words.path(0)?),
+    },
+    Attack {
+        name: "pipe-node",
+        words: "PATH",
+        run: pipe_node,
+    },
+    Attack {
         name: "make-folder",
         words: "PATH",
         run: |words| done(fs::create_dir(words.path(0)?)),
@@ -185,17 +195,23 @@ fn unnamed_file(words: &Words) -> Evidence {
         .write(true)
         .custom_flags(libc::O_TMPFILE)
         .open(words.path(0)?)?;
-    let from = c_string(Path::new(&format!("/proc/self/fd/{}", file.as_raw_fd())))?;
-    let to = c_string(words.path(1)?)?;
+    link_descriptor(file.as_raw_fd(), words.path(1)?)
+}
+
+fn link_descriptor(fd: i32, to: &Path) -> Evidence {
+    let from = c_string(Path::new(&format!("/proc/self/fd/{fd}")))?;
+    let to = c_string(to)?;
     let here = libc::AT_FDCWD as u64;
-    let arguments = [
-        here,
-        from.as_ptr() as u64,
-        here,
-        to.as_ptr() as u64,
-        libc::AT_SYMLINK_FOLLOW as u64,
-    ];
+    let follow = libc::AT_SYMLINK_FOLLOW as u64;
+    let arguments = [here, from.as_ptr() as u64, here, to.as_ptr() as u64, follow];
     call(libc::SYS_linkat, &arguments).map(|_| "linked".into())
+}
+
+fn pipe_node(words: &Words) -> Evidence {
+    let path = c_string(words.path(0)?)?;
+    let mode = u64::from(libc::S_IFIFO | 0o600);
+    let arguments = [libc::AT_FDCWD as u64, path.as_ptr() as u64, mode, 0];
+    call(libc::SYS_mknodat, &arguments).map(|_| "made".into())
 }
 
 fn at_path(number: libc::c_long, words: &Words, more: &[u64]) -> Evidence {

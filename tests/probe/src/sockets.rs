@@ -40,14 +40,24 @@ pub const ATTACKS: &[Attack] = &[
         run: reconnect_stdin,
     },
     Attack {
-        name: "disconnect-stdin",
-        words: "",
-        run: |_| disconnect(0),
+        name: "fast-open-stdin",
+        words: "ADDRESS:PORT",
+        run: fast_open_stdin,
     },
     Attack {
-        name: "accept-stdin",
+        name: "listen-on-stdin",
         words: "",
-        run: |_| descriptor(libc::SYS_accept4, &[0, 0, 0, 0]).map(|_| "accepted".into()),
+        run: listen_on_stdin,
+    },
+    Attack {
+        name: "udp-from-stdin",
+        words: "ADDRESS:PORT",
+        run: udp_from_stdin,
+    },
+    Attack {
+        name: "send-from-stdin",
+        words: "NAME",
+        run: send_from_stdin,
     },
 ];
 
@@ -83,17 +93,7 @@ fn abstract_socket(words: &Words) -> Evidence {
 fn reconnect_stdin(words: &Words) -> Evidence {
     // The second connect is tried whatever the first says.
     let _ = disconnect(0);
-    let SocketAddr::V4(to) = socket_address(words)? else {
-        return Err(io::Error::from_raw_os_error(libc::EAFNOSUPPORT));
-    };
-    let to = libc::sockaddr_in {
-        sin_family: libc::AF_INET as u16,
-        sin_port: to.port().to_be(),
-        sin_addr: libc::in_addr {
-            s_addr: u32::from_ne_bytes(to.ip().octets()),
-        },
-        sin_zero: [0; 8],
-    };
+    let to = ipv4(words)?;
     call(
         libc::SYS_connect,
         &[0, address(&to), size_of::<libc::sockaddr_in>() as u64],
@@ -101,6 +101,66 @@ fn reconnect_stdin(words: &Words) -> Evidence {
     let mut text = String::new();
     io::stdin().read_to_string(&mut text)?;
     Ok(text)
+}
+
+/// The same without connect(2): the first datum opens the connection (tcp(7), RFC 7413).
+fn fast_open_stdin(words: &Words) -> Evidence {
+    let _ = disconnect(0);
+    let to = ipv4(words)?;
+    let arguments = [
+        0,
+        b"x".as_ptr() as u64,
+        1,
+        libc::MSG_FASTOPEN as u64,
+        address(&to),
+        size_of::<libc::sockaddr_in>() as u64,
+    ];
+    call(libc::SYS_sendto, &arguments)?;
+    let mut text = String::new();
+    io::stdin().read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// A disconnected socket can also wait for connections, on a port the kernel chooses.
+fn listen_on_stdin(_: &Words) -> Evidence {
+    disconnect(0)?;
+    call(libc::SYS_listen, &[0, 1]).map(|_| "listening".into())
+}
+
+fn udp_from_stdin(words: &Words) -> Evidence {
+    let to = ipv4(words)?;
+    let length = size_of::<libc::sockaddr_in>() as u64;
+    let arguments = [0, b"probe".as_ptr() as u64, 5, 0, address(&to), length];
+    call(libc::SYS_sendto, &arguments).map(|_| "sent".into())
+}
+
+/// To an abstract name, in whichever network namespace the socket on stdin belongs to.
+fn send_from_stdin(words: &Words) -> Evidence {
+    let name = words.text(0)?.as_bytes();
+    // SAFETY: sockaddr_un is plain data for which all zeroes is valid.
+    let mut to: libc::sockaddr_un = unsafe { std::mem::zeroed() };
+    to.sun_family = libc::AF_UNIX as u16;
+    // The NUL that makes a name abstract stands first.
+    for (place, byte) in to.sun_path.iter_mut().skip(1).zip(name) {
+        *place = *byte as libc::c_char;
+    }
+    let length = (size_of::<u16>() + 1 + name.len()) as u64;
+    let arguments = [0, b"probe".as_ptr() as u64, 5, 0, address(&to), length];
+    call(libc::SYS_sendto, &arguments).map(|_| "sent".into())
+}
+
+fn ipv4(words: &Words) -> io::Result<libc::sockaddr_in> {
+    let SocketAddr::V4(to) = socket_address(words)? else {
+        return Err(io::Error::from_raw_os_error(libc::EAFNOSUPPORT));
+    };
+    Ok(libc::sockaddr_in {
+        sin_family: libc::AF_INET as u16,
+        sin_port: to.port().to_be(),
+        sin_addr: libc::in_addr {
+            s_addr: u32::from_ne_bytes(to.ip().octets()),
+        },
+        sin_zero: [0; 8],
+    })
 }
 
 fn disconnect(fd: u64) -> Evidence {
