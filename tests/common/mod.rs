@@ -11,13 +11,16 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, Permissions};
 use std::io::Read as _;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -171,6 +174,7 @@ pub struct Binaries {
 pub fn binaries() -> &'static Binaries {
     static BINARIES: OnceLock<Binaries> = OnceLock::new();
     BINARIES.get_or_init(|| {
+        end_in_time();
         let built = Path::new(env!("CARGO_BIN_EXE_mcp-sandbox"));
         let probe = built.with_file_name("mcp-sandbox-probe");
         assert!(
@@ -184,20 +188,33 @@ pub fn binaries() -> &'static Binaries {
             .tempdir()
             .expect("a temporary folder")
             .keep();
-        let copy = |from: &Path, name: &str| {
+        let place = |from: &Path, name: &str| {
             let to = folder.join(name);
-            fs::copy(from, &to).expect("the program can be copied");
+            copy(from, &to);
             to
         };
         let binaries = Binaries {
-            sandbox: copy(built, "mcp-sandbox"),
-            probe: copy(&probe, "mcp-sandbox-probe"),
+            sandbox: place(built, "mcp-sandbox"),
+            probe: place(&probe, "mcp-sandbox-probe"),
             folder,
         };
         // SAFETY: the function takes nothing and is called once, when the test program exits.
         unsafe { libc::atexit(remove_binaries) };
         binaries
     })
+}
+
+/// A box that hangs must fail the tests, not stop them.
+fn end_in_time() {
+    const LIMIT: Duration = Duration::from_secs(240);
+    let start = Instant::now();
+    thread::spawn(move || {
+        while let Some(left) = LIMIT.checked_sub(start.elapsed()) {
+            thread::park_timeout(left);
+        }
+        eprintln!("the tests took more than {LIMIT:?}: something hangs");
+        std::process::exit(101);
+    });
 }
 
 extern "C" fn remove_binaries() {
@@ -247,6 +264,13 @@ impl Answer {
             panic!("not one attack: {self:?}")
         };
         assert_eq!(line, &format!("stopped: {errno}"), "{self:?}");
+    }
+
+    /// Every attack was stopped, by whichever layer came first.
+    #[track_caller]
+    pub fn all_stopped(&self) {
+        let stopped = |(_, line): (&str, &str)| line.starts_with("stopped: ");
+        assert!(!self.lines.is_empty() && self.all().all(stopped), "{self:?}");
     }
 
     /// The one attack ended its process.
@@ -328,9 +352,25 @@ pub fn words<const N: usize>(words: [&dyn AsRef<OsStr>; N]) -> Vec<OsString> {
     words.iter().map(|word| word.as_ref().to_owned()).collect()
 }
 
+/// Copies a program. By cp(1): a child that another test starts meanwhile would hold a descriptor of ours open for
+/// writing, and nobody could execute the copy (ETXTBSY).
+pub fn copy(from: &Path, to: &Path) {
+    let status = Command::new("cp")
+        .arg("--")
+        .args([from, to])
+        .status()
+        .expect("cp(1)");
+    assert!(status.success(), "{} cannot be copied", from.display());
+}
+
 /// Makes `descriptor` the child's number `number`, inherited.
 pub fn inherit(command: &mut Command, descriptor: OwnedFd, number: i32) {
-    use std::os::fd::AsRawFd as _;
+    use nix::fcntl::{FcntlArg, fcntl};
+    // Out of the way of the numbers that are asked for, this one and others.
+    let high = fcntl(&descriptor, FcntlArg::F_DUPFD_CLOEXEC(300)).expect("a descriptor");
+    // SAFETY: fcntl has just made it for us.
+    let descriptor = unsafe { OwnedFd::from_raw_fd(high) };
+
     // SAFETY: dup2 is safe between fork and exec; the descriptor lives as long as the closure.
     unsafe {
         command.pre_exec(move || match libc::dup2(descriptor.as_raw_fd(), number) {

@@ -54,6 +54,14 @@ impl PrivateTmp {
         command
     }
 
+    /// A script in here, as the user.
+    pub fn shell(&self, host: &Host, script: &str) {
+        let mut command = host.command("sh");
+        self.enter(&mut command);
+        let status = command.args(["-ec", script]).status().expect("a shell");
+        assert!(status.success(), "{script}");
+    }
+
     /// Lets the command see this `/tmp` alone.
     pub fn enter(&self, command: &mut Command) {
         let open = |kind: &str| File::open(format!("/proc/{}/ns/{kind}", self.0.id())).expect("a namespace");

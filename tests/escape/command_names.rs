@@ -6,7 +6,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
-use crate::common::{Host, NO_FLAGS, answer, binaries, hosts};
+use crate::common::{Host, NO_FLAGS, answer, binaries, copy, hosts};
 
 /// Names a launcher could take for something of its own.
 const NAMES: [&[u8]; 9] = [
@@ -25,7 +25,7 @@ const NAMES: [&[u8]; 9] = [
 fn program(host: &Host, name: &[u8]) -> PathBuf {
     let folder = host.directory("programs");
     let path = folder.join(std::ffi::OsStr::from_bytes(name));
-    fs::copy(&binaries().probe, &path).expect("a copy");
+    copy(&binaries().probe, &path);
     fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("the file is ours");
     host.give(&path);
     path

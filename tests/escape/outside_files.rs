@@ -56,10 +56,8 @@ fn what_is_not_mounted_does_not_exist() {
         let dots = place.inside("../secret");
         host.boxed(&flags, &["read", &dots]).stopped("ENOENT");
         assert_eq!(host.bare(&["read", &dots]).done(), "the secret");
-        assert_eq!(
-            host.boxed(&flags, &["list", &text(host.folder())]).done(),
-            "project"
-        );
+        let names = host.boxed(&flags, &["list", &text(host.folder())]).done();
+        assert!(names.contains("project") && !names.contains("secret"), "{names}");
         for path in [
             "/etc/shadow",
             "/root/.ssh",
@@ -114,20 +112,14 @@ fn nothing_moves_across_the_border() {
         let flags = words([&"--write", &place.project]);
         let beside = text(&host.folder().join("new"));
         // The folder around the project is the box's own, read-only or memory; never the host's.
-        let answer = host.boxed(&flags, &["rename", &place.inside("own"), &beside]);
-        assert!(
-            answer.all().all(|(_, said)| said.starts_with("stopped: ")),
-            "{answer:?}"
-        );
+        host.boxed(&flags, &["rename", &place.inside("own"), &beside])
+            .all_stopped();
         host.boxed(&flags, &["rename", &place.outside(), &place.inside("own")])
-            .stopped("ENOENT");
+            .all_stopped();
         host.boxed(&flags, &["exchange", &place.inside("own"), &place.outside()])
-            .stopped("ENOENT");
-        let answer = host.boxed(&flags, &["unnamed-file", &text(&place.project), &beside]);
-        assert!(
-            answer.all().all(|(_, said)| said.starts_with("stopped: ")),
-            "{answer:?}"
-        );
+            .all_stopped();
+        host.boxed(&flags, &["unnamed-file", &text(&place.project), &beside])
+            .all_stopped();
         host.boxed(&flags, &["create", "/tmp/new"]).done();
         assert!(!Path::new("/tmp/new").exists() && !Path::new(&beside).exists());
 

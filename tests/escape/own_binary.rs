@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::common::{NO_FLAGS, binaries, hosts, words};
+use crate::common::{NO_FLAGS, binaries, copy, hosts, words};
 
 #[test]
 fn the_tool_cannot_be_overwritten_from_inside() {
@@ -18,9 +18,12 @@ fn the_tool_cannot_be_overwritten_from_inside() {
         // O_PATH now, writing later through the descriptor: the first half fails already.
         host.boxed(NO_FLAGS, &["open", "/proc/1/exe", "0x200000"])
             .stopped("EACCES");
-        // Its own program is on a read-only mount. ETXTBSY would mean that only its running stood in the way.
+        // Its own program: ETXTBSY while it runs, and on a read-only mount besides.
         host.boxed(NO_FLAGS, &["open", "/proc/self/exe", "1"])
-            .stopped("EROFS");
+            .all_stopped();
+        let idle = binaries().sandbox.display().to_string();
+        let flags = words([&"--read", &binaries().sandbox]);
+        host.boxed(&flags, &["open", &idle, "1"]).all_stopped();
         assert!(
             before == fs::read(&binaries().sandbox).expect("the tool"),
             "the tool was changed"
@@ -35,11 +38,11 @@ fn control_the_exe_link_can_be_opened() {
         host.bare(&["open", "/proc/self/exe", "0"]).done();
         host.boxed(NO_FLAGS, &["open", "/proc/self/exe", "0"]).done();
         let folder = host.directory("writable");
-        let copy = folder.join("probe");
-        fs::copy(&binaries().probe, &copy).expect("a copy");
-        host.give(&copy);
+        let program = folder.join("probe");
+        copy(&binaries().probe, &program);
+        host.give(&program);
         let flags = words([&"--write", &folder]);
-        let path = copy.to_str().expect("UTF-8");
+        let path = program.to_str().expect("UTF-8");
         host.boxed(&flags, &["open", path, "1"]).done();
     }
 }

@@ -5,13 +5,13 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::common::{Host, answer, binaries, is_root, ordinary_host};
+use crate::common::{Host, answer, binaries, copy, is_root, ordinary_host};
 
 /// A copy of the tool that root owns and everybody may run.
-fn copy(host: &Host, name: &str) -> PathBuf {
+fn install(host: &Host, name: &str) -> PathBuf {
     fs::set_permissions(host.folder(), Permissions::from_mode(0o755)).expect("the folder is ours");
     let path = host.folder().join(name);
-    fs::copy(&binaries().sandbox, &path).expect("the tool can be copied");
+    copy(&binaries().sandbox, &path);
     path
 }
 
@@ -54,7 +54,7 @@ fn as_root_a_privileged_copy_refuses_to_run() {
         ("capable", give_capability),
     ];
     for (name, prepare) in prepare {
-        let path = copy(&host, name);
+        let path = install(&host, name);
         prepare(&path);
         let mut command = host.command(&path);
         command

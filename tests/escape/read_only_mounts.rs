@@ -102,9 +102,9 @@ fn device_nodes_cannot_be_made() {
         let path = folder.join("node").display().to_string();
         // The kernel's memory.
         host.boxed(words([&"--write", &folder]), &["device", &path, "1", "1"])
-            .stopped("EACCES");
+            .stopped("EPERM");
         host.boxed(NO_FLAGS, &["device", "/tmp/node", "1", "1"])
-            .stopped("EACCES");
+            .stopped("EPERM");
     }
     for host in root_hosts() {
         let path = host.folder().join("node").display().to_string();

@@ -3,13 +3,13 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::common::{Host, NO_FLAGS, binaries, hosts, is_root, ordinary_host, words};
+use crate::common::{Host, NO_FLAGS, binaries, copy, hosts, is_root, ordinary_host, words};
 
 /// A copy of the probe that belongs to root and carries the bit, in a folder everybody can read.
 fn program_of_root(host: &Host) -> String {
     fs::set_permissions(host.folder(), Permissions::from_mode(0o755)).expect("the folder is ours");
     let path = host.folder().join("setuid");
-    fs::copy(&binaries().probe, &path).expect("a copy");
+    copy(&binaries().probe, &path);
     fs::set_permissions(&path, Permissions::from_mode(0o4755)).expect("root changes modes");
     path.display().to_string()
 }

@@ -20,7 +20,7 @@ fn a_folder_as_stdin_is_refused() {
             .arg(&binaries().probe)
             .args(["read-stdin-at", "secret"])
             .stdin(folder());
-        answer(boxed).refused("stdin is a folder or a disk");
+        answer(boxed).refused("stdin is a folder");
 
         let mut boxed = host.run(NO_FLAGS);
         boxed.arg(&binaries().probe).arg("folder").stderr(folder());
@@ -35,7 +35,7 @@ fn a_folder_as_stdin_is_refused() {
             .arg(&binaries().probe)
             .args(["read-stdin-at", "secret"])
             .stdin(path_only.expect("a folder"));
-        answer(boxed).refused("stdin is a folder or a disk");
+        answer(boxed).refused("stdin is a folder");
     }
 }
 

@@ -1,8 +1,5 @@
 //! Predictable names in /tmp (CVE-2019-12439): the set-up touches nothing there.
 
-use std::fs;
-use std::os::unix::fs::symlink;
-
 use crate::common::mounts::PrivateTmp;
 use crate::common::{hosts, unique};
 
@@ -11,21 +8,13 @@ fn a_run_leaves_tmp_as_it_was() {
     for host in hosts() {
         let tmp = PrivateTmp::new(&host);
         // Names such tools have used, made by somebody else beforehand, most of them pointing elsewhere.
-        let path = tmp.path();
-        for name in [
-            ".bubblewrap",
-            "newroot",
-            "oldroot",
-            "bwrap",
-            "mcp-sandbox",
-            "mcp-sandbox-0",
-            "root",
-        ] {
-            symlink("/etc", path.join(name)).expect("the private /tmp is writable");
-        }
-        fs::create_dir(path.join(".mcp-sandbox")).expect("the private /tmp is writable");
+        tmp.shell(
+            &host,
+            "cd /tmp && mkdir .mcp-sandbox && for name in .bubblewrap newroot oldroot bwrap mcp-sandbox root; do \
+             ln -s /etc $name; done",
+        );
         let before = tmp.contents();
-        let watch = Watch::new(&path);
+        let watch = Watch::new(&tmp.path());
         let word = unique("word");
         let mut command = tmp.run(&host, ["--env", &format!("WORD={word}")]);
         let output = command
@@ -43,12 +32,7 @@ fn control_a_bare_program_that_writes_to_tmp_is_seen() {
     for host in hosts() {
         let tmp = PrivateTmp::new(&host);
         let watch = Watch::new(&tmp.path());
-        let mut command = host.command("sh");
-        tmp.enter(&mut command);
-        command
-            .args(["-c", "echo > /tmp/x; rm /tmp/x"])
-            .output()
-            .expect("a shell");
+        tmp.shell(&host, "echo > /tmp/x; rm /tmp/x");
         assert!(!watch.events().is_empty());
     }
 }

@@ -11,7 +11,7 @@ const REQUESTS: [&str; 6] = [
     "0x541c",
     "0xffffffff0000541c",
     "0x541d",
-    "0x100005541d",
+    "0x10000541d",
 ];
 
 /// Runs the probe with the terminal as stdin and controlling terminal; stdout and stderr are pipes.

@@ -66,6 +66,7 @@ fn attacks() -> impl Iterator<Item = &'static Attack> {
 }
 
 fn main() -> ExitCode {
+    sys::expect_children();
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
     if words.is_empty() {
         return usage();

@@ -196,11 +196,11 @@ fn clone3(words: &Words) -> Evidence {
     }
 }
 
-/// On stdin; the argument points to the letter `X`, and to the sub-command 2 of TIOCLINUX.
+/// On stdin; the argument points to a line end, and to the sub-command 2 of TIOCLINUX.
 fn ioctl(words: &Words) -> Evidence {
     let request = words.number(0)?;
     let argument = if request as u32 == libc::TIOCSTI as u32 {
-        [b'X'; 8]
+        [b'\n'; 8]
     } else {
         [2; 8]
     };

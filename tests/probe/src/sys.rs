@@ -41,6 +41,12 @@ pub fn c_string(path: &Path) -> io::Result<CString> {
     CString::new(path.as_os_str().as_bytes()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))
 }
 
+/// A parent that ignores SIGCHLD makes its children ignore it, and wait(2) then finds none.
+pub fn expect_children() {
+    // SAFETY: the default disposition runs no code of ours.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+}
+
 /// Runs `work` in a child process and waits for its end.
 pub fn in_child(work: impl FnOnce() -> i32) -> io::Result<End> {
     // SAFETY: this process has one thread.
