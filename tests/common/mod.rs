@@ -379,3 +379,29 @@ pub fn inherit(command: &mut Command, descriptor: OwnedFd, number: i32) {
         })
     };
 }
+
+/// The processes whose command line holds `marker`, each as its number and its words. A zombie has no words.
+pub fn processes(marker: &str) -> Vec<String> {
+    let entries = fs::read_dir("/proc").expect("/proc").flatten();
+    let line = |entry: fs::DirEntry| {
+        let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
+        let words = fs::read(entry.path().join("cmdline")).ok()?;
+        let words = String::from_utf8_lossy(&words).replace('\0', " ");
+        words.contains(marker).then(|| format!("{pid} {words}"))
+    };
+    entries.filter_map(line).collect()
+}
+
+/// The kernel takes a namespace down in its own time; this is how long it may need.
+#[track_caller]
+pub fn gone_within_a_second(marker: &str) {
+    let deadline = Instant::now() + Duration::from_secs(1);
+    loop {
+        let left = processes(marker);
+        if left.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < deadline, "still there: {left:?}");
+        thread::yield_now();
+    }
+}
