@@ -23,6 +23,7 @@ mod own_binary;
 mod privileges;
 mod procfs;
 mod read_only_mounts;
+mod replaced_devices;
 mod replaced_folder;
 mod secrets;
 mod setuid_programs;

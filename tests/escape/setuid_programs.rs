@@ -62,3 +62,19 @@ fn no_capability_is_left() {
         assert!(identity.contains("NoNewPrivs: 1; Seccomp: 2"), "{identity}");
     }
 }
+
+/// A limit, not a promise: the bit does nothing inside, but on a writable mount it is written to the host's disk.
+/// Whoever may execute the file there gets the rights of the user who ran the box, root's when that was root.
+#[test]
+fn limit_a_server_can_set_the_bit_on_a_writable_mount() {
+    for host in hosts() {
+        let folder = host.directory("writable");
+        let file = host.file("writable/file", "").display().to_string();
+        // 0o4755
+        assert_eq!(
+            host.boxed(words([&"--write", &folder]), &["chmod", &file, "2541"])
+                .done(),
+            "4755"
+        );
+    }
+}

@@ -30,3 +30,18 @@ fn control_packet_and_raw_sockets_exist_when_bare() {
         host.bare(&["socket", "2", "3", "1"]).done();
     }
 }
+
+/// Netlink talks to the box's own network namespace: its routes and interfaces, and no right to change them.
+#[test]
+fn netlink_shows_the_boxes_own_network() {
+    for host in hosts() {
+        host.boxed(NO_FLAGS, &["socket", "16", "3", "0"]).done();
+        let interfaces = host.boxed(NO_FLAGS, &["read", "/proc/net/dev"]).done();
+        let names: Vec<&str> = interfaces
+            .lines()
+            .skip(2)
+            .filter_map(|line| line.split(':').next())
+            .collect();
+        assert_eq!(names, ["    lo"], "{interfaces}");
+    }
+}

@@ -110,7 +110,7 @@ fn nothing_outlives_the_supervisor() {
     }
 }
 
-/// A client that is killed closes our stdin; a server ends at that, and if it does not, that is the next test.
+/// A client that is killed closes our stdin, and a server ends at that. One that does not stays, with its box.
 #[test]
 fn nothing_outlives_the_client() {
     for host in hosts() {

@@ -34,11 +34,6 @@ pub const ATTACKS: &[Attack] = &[
         run: umask,
     },
     Attack {
-        name: "signals",
-        words: "",
-        run: signals,
-    },
-    Attack {
         name: "core-limit",
         words: "",
         run: core_limit,
@@ -57,11 +52,6 @@ pub const ATTACKS: &[Attack] = &[
         name: "nice",
         words: "",
         run: |_| stat(19),
-    },
-    Attack {
-        name: "death-signal",
-        words: "",
-        run: death_signal,
     },
     Attack {
         name: "find-key",
@@ -103,21 +93,6 @@ fn umask(_: &Words) -> Evidence {
     Ok(format!("{:03o}", unsafe { libc::umask(0) }))
 }
 
-/// Blocked, ignored and caught, as /proc has them.
-fn signals(_: &Words) -> Evidence {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let field = |name: &str| -> String {
-        let line = status
-            .lines()
-            .find(|line| line.starts_with(name))
-            .unwrap_or_default();
-        line.split_whitespace().last().unwrap_or_default().to_owned()
-    };
-    // The Rust runtime itself ignores SIGPIPE before main; that it did is not inherited.
-    let ignored = u64::from_str_radix(&field("SigIgn"), 16).unwrap_or(u64::MAX) & !(1 << (libc::SIGPIPE - 1));
-    Ok(format!("blocked {} ignored {ignored:016x}", field("SigBlk")))
-}
-
 fn core_limit(_: &Words) -> Evidence {
     let mut limit = libc::rlimit {
         rlim_cur: 0,
@@ -146,13 +121,6 @@ fn stat(field: usize) -> Evidence {
         .and_then(|mut fields| fields.nth(field - 3))
         .map(str::to_owned)
         .ok_or_else(|| io::Error::from_raw_os_error(libc::EIO))
-}
-
-fn death_signal(_: &Words) -> Evidence {
-    let mut signal = 0;
-    // SAFETY: PR_GET_PDEATHSIG writes one int.
-    check(unsafe { libc::prctl(libc::PR_GET_PDEATHSIG, &raw mut signal) }.into())?;
-    Ok(signal.to_string())
 }
 
 /// Looks a key up in the keyrings of this process, request_key(2).

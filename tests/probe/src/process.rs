@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::os::fd::AsRawFd as _;
 
-use crate::sys::{End, address, call, check, descriptor, in_child};
+use crate::sys::{End, address, call, descriptor, in_child};
 use crate::{Attack, Evidence, Words};
 
 pub const ATTACKS: &[Attack] = &[
@@ -37,11 +37,6 @@ pub const ATTACKS: &[Attack] = &[
         name: "signal",
         words: "PID",
         run: |words| call(libc::SYS_kill, &[words.number(0)?, 0]).map(number),
-    },
-    Attack {
-        name: "parent",
-        words: "",
-        run: parent,
     },
     Attack {
         name: "join",
@@ -97,11 +92,6 @@ pub const ATTACKS: &[Attack] = &[
         name: "execute",
         words: "PATH",
         run: execute,
-    },
-    Attack {
-        name: "execute-memory",
-        words: "PATH",
-        run: execute_memory,
     },
 ];
 
@@ -160,11 +150,6 @@ fn pidfd_getfd(words: &Words) -> Evidence {
         &[pidfd.as_raw_fd() as u64, words.number(1)?, 0],
     )?;
     fs::read_link(format!("/proc/self/fd/{}", stolen.as_raw_fd())).map(|to| to.display().to_string())
-}
-
-fn parent(_: &Words) -> Evidence {
-    let status = fs::read_to_string(format!("/proc/{}/status", std::os::unix::process::parent_id()))?;
-    Ok(status.lines().take(1).collect())
 }
 
 fn join(words: &Words) -> Evidence {
@@ -267,27 +252,4 @@ fn execute(words: &Words) -> Evidence {
         .args(&words.0[1..])
         .output()?;
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-}
-
-/// Runs a copy of a program from memory, where no mount has a say.
-fn execute_memory(words: &Words) -> Evidence {
-    let program = fs::read(words.path(0)?)?;
-    let memory = descriptor(libc::SYS_memfd_create, &[c"x".as_ptr() as u64, 0])?;
-    fs::write(format!("/proc/self/fd/{}", memory.as_raw_fd()), program)?;
-    let arguments = [c"x".as_ptr(), std::ptr::null()];
-    let ended = in_child(|| {
-        let words = [
-            memory.as_raw_fd() as u64,
-            c"".as_ptr() as u64,
-            address(&arguments),
-            address(&arguments[1]),
-            libc::AT_EMPTY_PATH as u64,
-        ];
-        let _ = call(libc::SYS_execveat, &words);
-        check(-1).map_or(255, |_| 255)
-    })?;
-    match ended {
-        End::Exited(code) => Ok(code.to_string()),
-        End::Killed(signal) => Ok(format!("killed by {signal}")),
-    }
 }
