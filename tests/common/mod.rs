@@ -16,7 +16,7 @@ use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -152,11 +152,34 @@ impl Host {
         answer(command)
     }
 
+    /// Another process of the same user.
+    pub fn sleeper(&self) -> Sleeper {
+        let mut command = self.command("sleep");
+        command.arg("1000").stdout(Stdio::null()).stderr(Stdio::null());
+        Sleeper(command.spawn().expect("sleep(1)"))
+    }
+
     /// The control and the attack: what can be done outside cannot be done in the default box.
     #[track_caller]
     pub fn only_bare(&self, attack: &[&str], errno: &str) {
         self.bare(attack).done();
         self.boxed(NO_FLAGS, attack).stopped(errno);
+    }
+}
+
+/// A process to be attacked; it ends with the test, whichever way that ends.
+pub struct Sleeper(Child);
+
+impl Sleeper {
+    pub fn pid(&self) -> String {
+        self.0.id().to_string()
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

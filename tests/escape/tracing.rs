@@ -30,9 +30,9 @@ fn init_cannot_be_traced_read_or_robbed() {
 #[test]
 fn control_another_process_can_be_traced_read_and_robbed_when_bare() {
     for host in hosts() {
-        let mut target = host.command("sleep").arg("1000").spawn().expect("sleep");
-        let pid = target.id().to_string();
-        wait_for_exec(target.id());
+        let target = host.sleeper();
+        let pid = target.pid();
+
         for attack in [
             &["ptrace-attach", &pid][..],
             &["ptrace-seize", &pid],
@@ -45,15 +45,7 @@ fn control_another_process_can_be_traced_read_and_robbed_when_bare() {
         ] {
             host.bare(attack).done();
         }
-        target.kill().expect("the child is ours");
-        target.wait().expect("the child is ours");
     }
-}
-
-/// Until its exec a child is a copy of the test program. spawn() returns after the exec; this makes sure.
-fn wait_for_exec(pid: u32) {
-    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).expect("the child lives");
-    assert_eq!(name.trim(), "sleep");
 }
 
 #[test]
@@ -67,18 +59,11 @@ fn a_child_of_ones_own_cannot_be_traced() {
 #[test]
 fn processes_of_the_host_do_not_exist_inside() {
     for host in hosts() {
-        let mut target = host
-            .command("sleep")
-            .arg("1000")
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("sleep");
-        let pid = target.id().to_string();
+        let target = host.sleeper();
+        let pid = target.pid();
         host.only_bare(&["signal", &pid], "ESRCH");
         host.only_bare(&["read", &format!("/proc/{pid}/stat")], "ENOENT");
         host.only_bare(&["ptrace-seize", &pid], "EPERM");
-        target.kill().expect("the child is ours");
-        target.wait().expect("the child is ours");
     }
 }
 
