@@ -55,7 +55,7 @@ fn attempt(args: Run, profile: &mut Option<String>) -> Result<Option<Exit>, Erro
     }
     linux::check_standard_streams().map_err(|stream| {
         Error::setup(format!(
-            "{stream} is a folder or a disk, and the server could leave the box through it"
+            "{stream} is a folder, a disk or a network socket, and the server could leave the box through it"
         ))
         .hint("give it a pipe, a file or a terminal")
     })?;

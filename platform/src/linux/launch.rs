@@ -197,6 +197,7 @@ fn block_signals() -> SigSet {
     blocked.add(Signal::SIGWINCH);
     // Cannot fail: the set is valid.
     let _ = blocked.thread_block();
+    sys::expect_children();
     signals
 }
 

@@ -1,7 +1,7 @@
 //! The last moments of our code in the server's process: rights are given up, then it becomes the server.
 
 use std::ffi::{CString, OsStr};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -12,6 +12,7 @@ use landlock::{
 };
 use nix::errno::Errno;
 use nix::sys::prctl;
+use nix::sys::socket::{AddressFamily, SockaddrLike, SockaddrStorage, getsockname};
 use nix::sys::stat::{Mode, fstat, umask};
 use seccompiler::sock_filter;
 
@@ -109,8 +110,8 @@ fn refused(_: caps::errors::CapsError) -> Errno {
 
 /// The ruleset of the plan, made before the fork: the crate allocates.
 ///
-/// Everything the kernel's ABI knows is handled. Direct TCP connects are denied so that a TCP socket
-/// inherited as a standard stream cannot be disconnected and pointed elsewhere in the host's network.
+/// Everything the kernel's ABI knows is handled. Direct TCP connects are denied as a second layer: a TCP socket of
+/// the host's network that reaches the server by whatever way cannot be pointed elsewhere with connect(2).
 pub fn landlock(plan: &Plan) -> nix::Result<RulesetCreated> {
     let Some(Step::Landlock { abi, rules }) = plan
         .server
@@ -206,7 +207,9 @@ fn version(abi: u32) -> ABI {
 }
 
 /// Refuses standard streams that are a way out of the box: from an open directory (or an O_PATH descriptor)
-/// every path of the host can be reached by openat(2), and a block device is a disk. Names the first such stream.
+/// every path of the host can be reached by openat(2), a block device is a disk, and a socket of the network stays in
+/// the host's network: UDP sends anywhere, and TCP can be disconnected and then connected by MSG_FASTOPEN, which
+/// Landlock does not see, or made to listen. Names the first such stream.
 pub fn check_standard_streams() -> Result<(), &'static str> {
     let streams = [
         ("stdin", std::io::stdin().as_fd().try_clone_to_owned()),
@@ -217,6 +220,9 @@ pub fn check_standard_streams() -> Result<(), &'static str> {
         let Ok(fd) = fd else { return Err(name) };
         let kind = fstat(&fd).map(|stat| stat.st_mode & libc::S_IFMT);
         let flags = nix::fcntl::fcntl(&fd, nix::fcntl::FcntlArg::F_GETFL);
+        if matches!(kind, Ok(libc::S_IFSOCK)) && !is_unix_socket(fd.as_fd()) {
+            return Err(name);
+        }
         match (kind, flags) {
             (Ok(libc::S_IFDIR | libc::S_IFBLK), _) | (Err(_), _) | (_, Err(_)) => return Err(name),
             (_, Ok(flags)) if flags & libc::O_PATH != 0 => return Err(name),
@@ -224,6 +230,11 @@ pub fn check_standard_streams() -> Result<(), &'static str> {
         }
     }
     Ok(())
+}
+
+fn is_unix_socket(fd: BorrowedFd) -> bool {
+    let address = getsockname::<SockaddrStorage>(fd.as_raw_fd());
+    address.is_ok_and(|address| address.family() == Some(AddressFamily::Unix))
 }
 
 /// A string for execve(2).

@@ -336,14 +336,37 @@ pub fn exit_now(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
+/// Gives SIGCHLD its default disposition. A client that ignores it makes its children ignore it, and the kernel
+/// then neither tells of ended processes nor keeps them to be waited for (wait(2)).
+pub fn expect_children() {
+    // SAFETY: an all-zero sigaction is SIG_DFL with an empty mask; it lives across the call, which cannot fail.
+    unsafe {
+        let default: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(libc::SIGCHLD, &default, std::ptr::null_mut());
+    }
+}
+
 /// Gives every signal its default disposition and unblocks all (what execve(2) would inherit otherwise).
+///
+/// Past the C library, which keeps signals 32 and 33 for itself: a client may have ignored those as well.
 pub fn reset_signals() -> Result<()> {
-    // SAFETY: an all-zero sigaction is SIG_DFL with an empty mask.
-    let default: libc::sigaction = unsafe { std::mem::zeroed() };
-    for signal in 1..=libc::SIGRTMAX() {
-        // SAFETY: default lives across the call. SIGKILL, SIGSTOP and the two signals of the C library
+    const SIGNALS: libc::c_int = 64;
+    const SET_SIZE: usize = 8;
+    // The kernel's own struct sigaction: SIG_DFL, no flags, no restorer, an empty mask.
+    let default = [0_u64; 4];
+    for signal in 1..=SIGNALS {
+        let nowhere = std::ptr::null_mut::<u64>();
+        // SAFETY: default lives across the call and is as large as the kernel's struct. SIGKILL and SIGSTOP
         // answer EINVAL, which is what we want of them.
-        unsafe { libc::sigaction(signal, &default, std::ptr::null_mut()) };
+        unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                default.as_ptr(),
+                nowhere,
+                SET_SIZE,
+            )
+        };
     }
     nix::sys::signal::SigSet::empty().thread_set_mask()
 }

@@ -249,14 +249,17 @@ fn make_directory(parent: BorrowedFd, name: &CStr, mode: u32) -> Result<()> {
     }
 }
 
-/// A detached mount of one device file of the host.
+/// A detached mount of one device file of the host. Read-only stops nobody from writing to the device, but a server
+/// that runs as root from changing the mode, owner and times of the host's own node.
 fn device(path: &Path, device: libc::dev_t) -> Result<OwnedFd> {
     let tree = sys::clone_tree(sys::cwd(), &cstring(path)?)?;
     let stat = fstat(&tree)?;
-    match stat.st_mode & libc::S_IFMT == libc::S_IFCHR && stat.st_rdev == device {
-        true => Ok(tree),
-        false => Err(Errno::ENODEV),
+    if stat.st_mode & libc::S_IFMT != libc::S_IFCHR || stat.st_rdev != device {
+        return Err(Errno::ENODEV);
     }
+    let attributes = sys::MOUNT_ATTR_RDONLY | sys::MOUNT_ATTR_NOSUID | sys::MOUNT_ATTR_NOEXEC;
+    sys::set_mount_attributes(tree.as_fd(), attributes, false)?;
+    Ok(tree)
 }
 
 fn tmpfs(size: Bytes, mode: u32) -> Result<OwnedFd> {

@@ -1,0 +1,430 @@
+//! The harness of the end-to-end tests: who runs the sandbox, how it is started, and what the probe says.
+//!
+//! Every test goes through [`hosts`]: the current user and, when that is root, an ordinary user as well.
+//! Nothing is skipped: what a test needs and does not find is a failure.
+#![allow(dead_code, reason = "each test program uses its own part")]
+
+pub mod mounts;
+pub mod pty;
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, Permissions};
+use std::io::Read as _;
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// The user of the second round; `nobody` where there is no account for it.
+const ORDINARY: &str = "tester";
+
+/// One user of this machine, with a folder and a home of its own.
+pub struct Host {
+    /// Who to become; `None` stays who we are.
+    user: Option<(u32, u32)>,
+    folder: TempDir,
+}
+
+/// The current user and, when that is root, an ordinary one.
+pub fn hosts() -> Vec<Host> {
+    let ordinary = is_root().then(ordinary_user);
+    let mut hosts = vec![Host::new(None)];
+    hosts.extend(ordinary.map(|user| Host::new(Some(user))));
+    hosts
+}
+
+/// Only the ordinary user: ourselves if we are one.
+pub fn ordinary_host() -> Host {
+    Host::new(is_root().then(ordinary_user))
+}
+
+/// Root alone; no host at all when the tests run as somebody else.
+pub fn root_hosts() -> Vec<Host> {
+    is_root().then(|| Host::new(None)).into_iter().collect()
+}
+
+pub fn is_root() -> bool {
+    // SAFETY: cannot fail and changes nothing.
+    unsafe { libc::geteuid() == 0 }
+}
+
+fn ordinary_user() -> (u32, u32) {
+    let accounts = fs::read_to_string("/etc/passwd").expect("/etc/passwd can be read");
+    let fields = accounts.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let found = fields
+        .filter(|fields| fields[0] == ORDINARY)
+        .find_map(|fields| Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?)));
+    found.unwrap_or((65534, 65534))
+}
+
+impl Host {
+    fn new(user: Option<(u32, u32)>) -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("mcp-sandbox-test-")
+            .tempdir()
+            .expect("a temporary folder");
+        let host = Host { user, folder };
+        host.give(host.folder.path());
+        fs::create_dir(host.home()).expect("a home");
+        host.give(&host.home());
+        host
+    }
+
+    /// Makes the user the owner of a path.
+    pub fn give(&self, path: &Path) {
+        if let Some((uid, gid)) = self.user {
+            chown(path, Some(uid), Some(gid)).expect("root gives files away");
+        }
+    }
+
+    pub fn is_root(&self) -> bool {
+        self.user.is_none() && is_root()
+    }
+
+    /// The user's private folder, for this test alone.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn home(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
+    /// A new file of the user's.
+    pub fn file(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.folder().join(name);
+        fs::write(&path, content).expect("the folder is writable");
+        self.give(&path);
+        path
+    }
+
+    /// A new folder of the user's.
+    pub fn directory(&self, name: &str) -> PathBuf {
+        let path = self.folder().join(name);
+        fs::create_dir_all(&path).expect("the folder is writable");
+        self.give(&path);
+        path
+    }
+
+    /// Any program as this user, with a small environment and nothing on stdin.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+            .env("HOME", self.home())
+            .current_dir(self.folder())
+            .stdin(Stdio::null());
+        if let Some((uid, gid)) = self.user {
+            // The supplementary groups go too: std drops them when root changes the user.
+            command.uid(uid).gid(gid);
+        }
+        command
+    }
+
+    /// `mcp-sandbox run --quiet FLAGS --`: the server's words are still to come.
+    pub fn run<F: AsRef<OsStr>>(&self, flags: impl IntoIterator<Item = F>) -> Command {
+        let mut command = self.command(&binaries().sandbox);
+        command.args(["run", "--quiet"]).args(flags).arg("--");
+        command
+    }
+
+    /// The probe in the box.
+    pub fn boxed<F: AsRef<OsStr>>(&self, flags: impl IntoIterator<Item = F>, attack: &[&str]) -> Answer {
+        let mut command = self.run(flags);
+        command.arg(&binaries().probe).args(attack);
+        answer(command)
+    }
+
+    /// The probe outside, as the same user.
+    pub fn bare(&self, attack: &[&str]) -> Answer {
+        let mut command = self.command(&binaries().probe);
+        command.args(attack);
+        answer(command)
+    }
+
+    /// Another process of the same user.
+    pub fn sleeper(&self) -> Sleeper {
+        let mut command = self.command("sleep");
+        command.arg("1000").stdout(Stdio::null()).stderr(Stdio::null());
+        Sleeper(command.spawn().expect("sleep(1)"))
+    }
+
+    /// The control and the attack: what can be done outside cannot be done in the default box.
+    #[track_caller]
+    pub fn only_bare(&self, attack: &[&str], errno: &str) {
+        self.bare(attack).done();
+        self.boxed(NO_FLAGS, attack).stopped(errno);
+    }
+}
+
+/// A process to be attacked; it ends with the test, whichever way that ends.
+pub struct Sleeper(Child);
+
+impl Sleeper {
+    pub fn pid(&self) -> String {
+        self.0.id().to_string()
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// For a box without any flag.
+pub const NO_FLAGS: [&str; 0] = [];
+
+/// No paths of the build tree: an ordinary user may not be able to enter it.
+pub struct Binaries {
+    pub sandbox: PathBuf,
+    pub probe: PathBuf,
+    folder: PathBuf,
+}
+
+/// Both programs in a folder that every user can read, gone when the test program ends.
+pub fn binaries() -> &'static Binaries {
+    static BINARIES: OnceLock<Binaries> = OnceLock::new();
+    BINARIES.get_or_init(|| {
+        end_in_time();
+        let built = Path::new(env!("CARGO_BIN_EXE_mcp-sandbox"));
+        let probe = built.with_file_name("mcp-sandbox-probe");
+        assert!(
+            probe.exists(),
+            "{} is missing: run `cargo build --workspace` first",
+            probe.display()
+        );
+        let folder = tempfile::Builder::new()
+            .prefix("mcp-sandbox-bin-")
+            .permissions(Permissions::from_mode(0o755))
+            .tempdir()
+            .expect("a temporary folder")
+            .keep();
+        let place = |from: &Path, name: &str| {
+            let to = folder.join(name);
+            copy(from, &to);
+            to
+        };
+        let binaries = Binaries {
+            sandbox: place(built, "mcp-sandbox"),
+            probe: place(&probe, "mcp-sandbox-probe"),
+            folder,
+        };
+        // SAFETY: the function takes nothing and is called once, when the test program exits.
+        unsafe { libc::atexit(remove_binaries) };
+        binaries
+    })
+}
+
+/// A box that hangs must fail the tests, not stop them.
+fn end_in_time() {
+    const LIMIT: Duration = Duration::from_secs(240);
+    let start = Instant::now();
+    thread::spawn(move || {
+        while let Some(left) = LIMIT.checked_sub(start.elapsed()) {
+            thread::park_timeout(left);
+        }
+        eprintln!("the tests took more than {LIMIT:?}: something hangs");
+        std::process::exit(101);
+    });
+}
+
+extern "C" fn remove_binaries() {
+    let _ = fs::remove_dir_all(&binaries().folder);
+}
+
+/// What a command that runs the probe printed and how it ended.
+#[derive(Debug)]
+pub struct Answer {
+    pub code: Option<i32>,
+    /// By attack, in the order of the command line: `NAME`, then `done: …`, `stopped: …` or `killed: …`.
+    lines: Vec<(String, String)>,
+    pub stderr: String,
+}
+
+/// Runs to the end.
+pub fn answer(mut command: Command) -> Answer {
+    let output = command.output().expect("the program can be started");
+    Answer::of(&output)
+}
+
+impl Answer {
+    pub fn of(output: &Output) -> Self {
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        let lines = stdout.lines().filter_map(|line| line.split_once(' '));
+        Answer {
+            code: output.status.code(),
+            lines: lines.map(|(name, rest)| (name.into(), rest.into())).collect(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// The evidence of the one attack that was made; fails if it was stopped.
+    #[track_caller]
+    pub fn done(&self) -> String {
+        let [(_, line)] = &self.lines[..] else {
+            panic!("not one attack: {self:?}")
+        };
+        let evidence = line.strip_prefix("done: ");
+        unescaped(evidence.unwrap_or_else(|| panic!("not done: {self:?}")))
+    }
+
+    /// The one attack was stopped with this errno.
+    #[track_caller]
+    pub fn stopped(&self, errno: &str) {
+        let [(_, line)] = &self.lines[..] else {
+            panic!("not one attack: {self:?}")
+        };
+        assert_eq!(line, &format!("stopped: {errno}"), "{self:?}");
+    }
+
+    /// Every attack was stopped, by whichever layer came first.
+    #[track_caller]
+    pub fn all_stopped(&self) {
+        let stopped = |(_, line): (&str, &str)| line.starts_with("stopped: ");
+        assert!(!self.lines.is_empty() && self.all().all(stopped), "{self:?}");
+    }
+
+    /// The one attack ended its process.
+    #[track_caller]
+    pub fn killed(&self, signal: i32) {
+        let [(_, line)] = &self.lines[..] else {
+            panic!("not one attack: {self:?}")
+        };
+        assert_eq!(line, &format!("killed: {signal}"), "{self:?}");
+    }
+
+    /// Every attack with its answer, in order.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.lines
+            .iter()
+            .map(|(name, line)| (name.as_str(), line.as_str()))
+    }
+
+    /// The evidence of each attack by name, where several were made.
+    #[track_caller]
+    pub fn evidence(&self) -> BTreeMap<&str, String> {
+        let evidence = |line: &str| line.strip_prefix("done: ").map(unescaped);
+        let all = self.all();
+        all.map(|(name, line)| {
+            (
+                name,
+                evidence(line).unwrap_or_else(|| panic!("{name} not done: {self:?}")),
+            )
+        })
+        .collect()
+    }
+
+    /// The sandbox itself refused: code 125 and a message that holds `text`.
+    #[track_caller]
+    pub fn refused(&self, text: &str) {
+        assert_eq!(self.code, Some(125), "{self:?}");
+        assert!(self.stderr.contains(text), "{self:?}");
+        assert!(self.lines.is_empty(), "{self:?}");
+    }
+}
+
+/// Undoes what the probe does to line ends, tabs and quotes.
+fn unescaped(text: &str) -> String {
+    let mut out = String::new();
+    let mut chars = text.chars();
+    while let Some(char) = chars.next() {
+        match char {
+            '\\' => match chars.next() {
+                Some('n') => out.push('\n'),
+                Some('t') => out.push('\t'),
+                Some('r') => out.push('\r'),
+                Some('0') => out.push('\0'),
+                Some(other) => out.push(other),
+                None => {}
+            },
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// A word that occurs nowhere else on this machine.
+pub fn unique(prefix: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let mut random = [0_u8; 12];
+    let mut source = fs::File::open("/dev/urandom").expect("/dev/urandom");
+    source.read_exact(&mut random).expect("random bytes");
+    let hex: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{prefix}-{}-{hex}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A pipe: the end to read from and the end to write to.
+pub fn pipe() -> (OwnedFd, OwnedFd) {
+    nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).expect("a pipe")
+}
+
+/// Words of different kinds as one list.
+pub fn words<const N: usize>(words: [&dyn AsRef<OsStr>; N]) -> Vec<OsString> {
+    words.iter().map(|word| word.as_ref().to_owned()).collect()
+}
+
+/// Copies a program. By cp(1): a child that another test starts meanwhile would hold a descriptor of ours open for
+/// writing, and nobody could execute the copy (ETXTBSY).
+pub fn copy(from: &Path, to: &Path) {
+    let status = Command::new("cp")
+        .arg("--")
+        .args([from, to])
+        .status()
+        .expect("cp(1)");
+    assert!(status.success(), "{} cannot be copied", from.display());
+}
+
+/// Makes `descriptor` the child's number `number`, inherited.
+pub fn inherit(command: &mut Command, descriptor: OwnedFd, number: i32) {
+    use nix::fcntl::{FcntlArg, fcntl};
+    // Out of the way of the numbers that are asked for, this one and others.
+    let high = fcntl(&descriptor, FcntlArg::F_DUPFD_CLOEXEC(300)).expect("a descriptor");
+    // SAFETY: fcntl has just made it for us.
+    let descriptor = unsafe { OwnedFd::from_raw_fd(high) };
+
+    // SAFETY: dup2 is safe between fork and exec; the descriptor lives as long as the closure.
+    unsafe {
+        command.pre_exec(move || match libc::dup2(descriptor.as_raw_fd(), number) {
+            -1 => Err(std::io::Error::last_os_error()),
+            _ => Ok(()),
+        })
+    };
+}
+
+/// The processes whose command line holds `marker`, each as its number and its words. A zombie has no words.
+pub fn processes(marker: &str) -> Vec<String> {
+    let entries = fs::read_dir("/proc").expect("/proc").flatten();
+    let line = |entry: fs::DirEntry| {
+        let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
+        let words = fs::read(entry.path().join("cmdline")).ok()?;
+        let words = String::from_utf8_lossy(&words).replace('\0', " ");
+        words.contains(marker).then(|| format!("{pid} {words}"))
+    };
+    entries.filter_map(line).collect()
+}
+
+/// The kernel takes a namespace down in its own time; this is how long it may need.
+#[track_caller]
+pub fn gone_within_a_second(marker: &str) {
+    let deadline = Instant::now() + Duration::from_secs(1);
+    loop {
+        let left = processes(marker);
+        if left.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < deadline, "still there: {left:?}");
+        thread::yield_now();
+    }
+}

@@ -1,0 +1,126 @@
+//! A mount source that is swapped for a link while the box is set up (CVE-2021-30465, CVE-2021-26910,
+//! CVE-2024-45310).
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::common::{Host, binaries, hosts, words};
+
+/// Of the whole test, over all users.
+const RACE: Duration = Duration::from_secs(10);
+
+/// `work/source` is a folder or, every other moment, a link to the folder of the secret.
+#[test]
+fn a_swapped_source_never_shows_what_the_link_points_to() {
+    let hosts = hosts();
+    for host in &hosts {
+        let work = host.directory("work");
+        let source = host.directory("work/source");
+        host.file("work/source/file", "true");
+        host.directory("outside");
+        host.file("outside/file", "the secret");
+        symlink(host.folder().join("outside"), work.join("link")).expect("a link");
+        let flags = words([
+            &"--write",
+            &work,
+            &"--read",
+            &format!("{}:/data", source.display()),
+        ]);
+
+        assert_eq!(
+            host.boxed(&flags, &["read", "/data/file"]).done(),
+            "true",
+            "without a race"
+        );
+        let before = names(host);
+        let (stop, swaps) = (AtomicBool::new(false), AtomicU64::new(0));
+        let (mut shown, mut refused) = (0, 0);
+        thread::scope(|scope| {
+            scope.spawn(|| swap(&source, &work.join("link"), &stop, &swaps));
+            let deadline = Instant::now() + RACE / hosts.len() as u32;
+            while Instant::now() < deadline {
+                let answer = host.boxed(&flags, &["read", "/data/file"]);
+                match answer.code {
+                    Some(125) => refused += 1,
+                    _ => {
+                        assert_eq!(answer.done(), "true");
+                        shown += 1;
+                    }
+                }
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+        let swaps = swaps.load(Ordering::Relaxed);
+        assert!(
+            shown > 0 && refused > 0,
+            "a race has two outcomes: {shown} shown, {refused} refused, {swaps} swaps"
+        );
+        assert_eq!(names(host), before, "nothing was made on the host");
+    }
+}
+
+/// The race is real: a program that follows the path bare reads the secret.
+#[test]
+fn control_a_bare_program_reads_both() {
+    for host in hosts() {
+        let work = host.directory("work");
+        let source = host.directory("work/source");
+        let file = host.file("work/source/file", "true");
+        host.directory("outside");
+        host.file("outside/file", "the secret");
+        symlink(host.folder().join("outside"), work.join("link")).expect("a link");
+        exchange(&source, &work.join("link"));
+        assert_eq!(
+            host.bare(&["read", &file.display().to_string()]).done(),
+            "the secret"
+        );
+        exchange(&source, &work.join("link"));
+        assert_eq!(host.bare(&["read", &file.display().to_string()]).done(), "true");
+        assert!(binaries().probe.exists());
+    }
+}
+
+/// Exchanges the two names until told to stop, each state lasting about as long as a launch takes a step.
+fn swap(one: &Path, two: &Path, stop: &AtomicBool, swaps: &AtomicU64) {
+    let mut pause = 1_u32;
+    while !stop.load(Ordering::Relaxed) {
+        exchange(one, two);
+        swaps.fetch_add(1, Ordering::Relaxed);
+        // Of changing length, so that every moment of a launch is met; spinning, since a sleep is too coarse.
+        pause = pause.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let until = Instant::now() + Duration::from_micros(u64::from(pause >> 20));
+        while Instant::now() < until {
+            std::hint::spin_loop();
+        }
+    }
+}
+
+fn exchange(one: &Path, two: &Path) {
+    let path = |path: &Path| std::ffi::CString::new(path.as_os_str().as_bytes()).expect("no NUL");
+    let (one, two) = (path(one), path(two));
+    let here = libc::AT_FDCWD;
+    // SAFETY: both paths end with NUL.
+    let result = unsafe { libc::renameat2(here, one.as_ptr(), here, two.as_ptr(), libc::RENAME_EXCHANGE) };
+    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+}
+
+/// The names in the user's folder and its parts.
+fn names(host: &Host) -> Vec<String> {
+    let folders = [
+        host.folder().to_owned(),
+        host.folder().join("work"),
+        host.folder().join("outside"),
+    ];
+    let mut names: Vec<String> = folders
+        .iter()
+        .flat_map(|folder| fs::read_dir(folder).expect("a folder"))
+        .map(|entry| entry.expect("an entry").path().display().to_string())
+        .collect();
+    names.sort();
+    names
+}
