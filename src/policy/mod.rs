@@ -188,11 +188,19 @@ fn account(user: &Located<User>, facts: &Facts) -> Result<Account, Error> {
         user: facts.user.clone(),
         home: facts.profile.home.clone(),
     };
-    let wanted = match &user.value {
+    let refused = |message: String, hint: &str| Error::profile(vec![user.origin.diagnostic(message, hint)]);
+    let name = match &user.value {
         User::Inherit => return Ok(own),
-        User::Name(name) => Account::of(name)?,
-        User::Uid(uid) => Account::of(&uid.to_string())?,
+        User::Name(name) => name.clone(),
+        User::Uid(uid) => uid.to_string(),
     };
+    let unknown = || {
+        refused(
+            format!("there is no user {}", quote(&name)),
+            "name one that has a line in /etc/passwd",
+        )
+    };
+    let wanted = Account::of(&name).ok_or_else(unknown)?;
     if wanted.user.uid == own.user.uid {
         return Ok(own);
     }
@@ -201,9 +209,7 @@ fn account(user: &Located<User>, facts: &Facts) -> Result<Account, Error> {
             "only root can start a server as another user, {}",
             quote(&wanted.user.name)
         );
-        return Err(Error::profile(vec![
-            user.origin.diagnostic(message, "remove user, or start as root"),
-        ]));
+        return Err(refused(message, "remove user, or start as root"));
     }
     Ok(wanted)
 }
