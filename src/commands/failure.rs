@@ -7,7 +7,9 @@ use crate::error::{Error, Kind};
 
 const ENOENT: i32 = 2;
 const EACCES: i32 = 13;
+const EEXIST: i32 = 17;
 const ENOTDIR: i32 = 20;
+const ELOOP: i32 = 40;
 const ESTALE: i32 = 116;
 
 /// The doctor tries every ability by itself and knows the cure of each.
@@ -69,6 +71,11 @@ fn of_step(step: &Step, errno: i32) -> Error {
         .hint(
             "it lies inside another mount, where nothing is ever made: make it there, or choose another `at`",
         ),
+        Step::Bind(bind) if [ELOOP, EEXIST].contains(&errno) => Error::setup(format!(
+            "nothing can be mounted at {} of the box: a symbolic link or a file is in the way",
+            quote(&bind.at)
+        ))
+        .hint("a server of an earlier run may have put it there; look at it before you remove it"),
         Step::Proc => Error::setup(format!("cannot mount /proc in the box: {why}"))
             .hint("in a container the host's /proc is partly covered, and the kernel then allows no other")
             .hint(ASK_THE_DOCTOR),

@@ -9,8 +9,8 @@ use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
-use nix::sys::stat::{Mode, SFlag, fstat, mkdirat, mknodat};
+use nix::fcntl::{AtFlags, OFlag};
+use nix::sys::stat::{Mode, SFlag, fstat, fstatat, mkdirat, mknodat};
 use nix::unistd::symlinkat;
 
 use super::sys::{self, Filesystem};
@@ -154,8 +154,8 @@ impl Tree {
             ),
         };
         match made {
-            Ok(()) | Err(Errno::EEXIST) => {}
-            Err(errno) => return Err(errno),
+            Err(Errno::EEXIST) => check_kind(parent.as_fd(), &name, kind)?,
+            other => other?,
         }
         sys::attach(mount.as_fd(), parent.as_fd(), &name)?;
         self.forget_below(at);
@@ -246,6 +246,17 @@ fn make_directory(parent: BorrowedFd, name: &CStr, mode: u32) -> Result<()> {
     match mkdirat(parent, name, Mode::from_bits_truncate(mode)) {
         Err(Errno::EEXIST) => Ok(()),
         other => other,
+    }
+}
+
+/// A mount goes on a thing of its own kind. move_mount(2) says EINVAL to any other, as it does for much else; here a
+/// symbolic link is ELOOP and the rest EEXIST.
+fn check_kind(parent: BorrowedFd, name: &CStr, kind: SFlag) -> Result<()> {
+    let stat = fstatat(parent, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+    match SFlag::from_bits_truncate(stat.st_mode & libc::S_IFMT) {
+        SFlag::S_IFLNK => Err(Errno::ELOOP),
+        found if (found == SFlag::S_IFDIR) == (kind == SFlag::S_IFDIR) => Ok(()),
+        _ => Err(Errno::EEXIST),
     }
 }
 
