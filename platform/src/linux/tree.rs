@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
@@ -11,7 +11,7 @@ use std::rc::Rc;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag};
 use nix::sys::stat::{Mode, SFlag, fstat, fstatat, mkdirat, mknodat};
-use nix::unistd::symlinkat;
+use nix::unistd::{Gid, Uid, fchownat, geteuid, symlinkat};
 
 use super::sys::{self, Filesystem};
 use crate::{Access, Bytes};
@@ -197,10 +197,15 @@ impl Source {
         )?)
     }
 
-    /// Makes the missing directories of an absolute host path, private to the user, and opens it.
-    pub fn make(path: &Path) -> Result<Self> {
+    /// Makes the missing directories of an absolute host path, private to the user, and opens it. The last one is
+    /// given to `owner`, whom the server runs as; those on the way to it stay the caller's.
+    pub fn make(path: &Path, owner: Option<(u32, u32)>) -> Result<Self> {
         let root = sys::openat2(sys::cwd(), c"/", libc::O_PATH | libc::O_DIRECTORY, 0)?;
-        Self::from_fd(make_directories(root.as_fd(), path, 0o700)?)
+        let made = make_directories(root.as_fd(), path, 0o700)?;
+        if let Some((uid, gid)) = owner.filter(|(uid, _)| *uid != geteuid().as_raw()) {
+            give(made.as_fd(), uid, gid)?;
+        }
+        Self::from_fd(made)
     }
 
     /// Whether both are the same object, by device and inode.
@@ -240,6 +245,19 @@ fn make_directories(base: BorrowedFd, path: &Path, mode: u32) -> Result<OwnedFd>
         };
     }
     Ok(at)
+}
+
+/// Gives a directory away, if it can only be the one just made: ours and empty. Whoever may write beside it
+/// could have put another one in its place.
+fn give(directory: BorrowedFd, uid: u32, gid: u32) -> Result<()> {
+    let io = |error: std::io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
+    let content = format!("/proc/self/fd/{}", directory.as_raw_fd());
+    let is_empty = std::fs::read_dir(content).map_err(io)?.next().is_none();
+    if !is_empty || fstat(directory)?.st_uid != geteuid().as_raw() {
+        return Err(Errno::ESTALE);
+    }
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+    fchownat(directory, c"", Some(uid), Some(gid), AtFlags::AT_EMPTY_PATH)
 }
 
 fn make_directory(parent: BorrowedFd, name: &CStr, mode: u32) -> Result<()> {
