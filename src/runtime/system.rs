@@ -17,6 +17,9 @@ pub struct System {
     pub links: Vec<Link>,
 }
 
+/// How the reason of every mount of the system starts.
+pub const REASON: &str = "system: ";
+
 /// Path and reason. A symbolic link that leads into the table is reproduced, anything else is mounted.
 const SHOWN: &[(&str, &str)] = &[
     ("/usr/bin", "programs"),
@@ -132,7 +135,7 @@ impl System {
                 at: at.to_owned(),
                 access: Access::Read,
                 create: false,
-                reason: format!("system: {reason}"),
+                reason: format!("{REASON}{reason}"),
             }),
         }
     }
