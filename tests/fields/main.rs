@@ -1,0 +1,14 @@
+//! Every field of a profile bites: what it gives is there with it, and not there without it.
+
+#[path = "../common/boxed.rs"]
+mod boxed;
+
+mod command;
+mod contexts;
+mod environment;
+mod filesystem;
+mod format;
+mod home;
+mod process;
+mod refused;
+mod variables;
