@@ -71,11 +71,13 @@ fn of_step(step: &Step, errno: i32) -> Error {
         .hint(
             "it lies inside another mount, where nothing is ever made: make it there, or choose another `at`",
         ),
-        Step::Bind(bind) if [ELOOP, EEXIST].contains(&errno) => Error::setup(format!(
-            "nothing can be mounted at {} of the box: a symbolic link or a file is in the way",
-            quote(&bind.at)
-        ))
-        .hint("a server of an earlier run may have put it there; look at it before you remove it"),
+        Step::Bind(Bind { at, .. }) | Step::Link { at, .. } if [ELOOP, EEXIST].contains(&errno) => {
+            Error::setup(format!(
+                "nothing can be put at {} of the box: a symbolic link or a file is in the way",
+                quote(at)
+            ))
+            .hint("a server of an earlier run may have left it in its home; look at it before you remove it")
+        }
         Step::Proc => Error::setup(format!("cannot mount /proc in the box: {why}"))
             .hint("in a container the host's /proc is partly covered, and the kernel then allows no other")
             .hint(ASK_THE_DOCTOR),

@@ -213,10 +213,7 @@ fn init(policy: &Policy) -> Vec<Step> {
         at: at.into(),
         content,
     }));
-    steps.push(Step::Link {
-        at: "/var/tmp".into(),
-        target: "/tmp".into(),
-    });
+    steps.extend(var_tmp(policy));
     steps.extend(policy.mounts.iter().map(|mount| {
         Step::Bind(Bind {
             source: mount.source.clone(),
@@ -236,6 +233,21 @@ fn init(policy: &Policy) -> Vec<Step> {
         Step::Fork,
     ]);
     steps
+}
+
+/// `/var/tmp` is `/tmp`, unless something of the host is shown there.
+fn var_tmp(policy: &Policy) -> Option<Step> {
+    let at = Path::new("/var/tmp");
+    let mut places = policy
+        .mounts
+        .iter()
+        .map(|mount| &mount.at)
+        .chain([&policy.home.at]);
+    let taken = places.any(|place| place.starts_with(at) || at.starts_with(place));
+    (!taken).then(|| Step::Link {
+        at: at.into(),
+        target: "/tmp".into(),
+    })
 }
 
 fn home(policy: &Policy) -> Option<Step> {

@@ -9,9 +9,9 @@ use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag};
+use nix::fcntl::{AtFlags, OFlag, readlinkat};
 use nix::sys::stat::{Mode, SFlag, fstat, fstatat, mkdirat, mknodat};
-use nix::unistd::{Gid, Uid, fchownat, geteuid, symlinkat};
+use nix::unistd::{Gid, Uid, UnlinkatFlags, fchownat, geteuid, symlinkat, unlinkat};
 
 use super::sys::{self, Filesystem};
 use crate::{Access, Bytes};
@@ -106,10 +106,21 @@ impl Tree {
         )
     }
 
-    /// Makes a symbolic link.
+    /// Makes a symbolic link, in place of another one that a persistent home kept from an earlier run.
     pub fn link(&self, at: &Path, target: &Path) -> Result<()> {
         let (parent, name) = self.parent(at)?;
-        symlinkat(target, parent.as_fd(), name.as_c_str())
+        let make = || symlinkat(target, parent.as_fd(), name.as_c_str());
+        match make() {
+            Err(Errno::EEXIST) => match readlinkat(parent.as_fd(), name.as_c_str()) {
+                Ok(found) if found == target.as_os_str() => Ok(()),
+                Ok(_) => {
+                    unlinkat(parent.as_fd(), name.as_c_str(), UnlinkatFlags::NoRemoveDir)?;
+                    make()
+                }
+                Err(_) => Err(Errno::EEXIST),
+            },
+            made => made,
+        }
     }
 
     /// Writes a new small file.
