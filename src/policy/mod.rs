@@ -7,7 +7,7 @@ pub mod mounts;
 pub mod sensitive;
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use mcp_sandbox_platform::{Bytes, Command, Home, HomeKind, Link, Mount, Network, Policy, Process, quote};
 
@@ -84,7 +84,17 @@ pub fn resolve(request: &Request, facts: &Facts) -> Result<Resolved, Error> {
     let links = links_of(&system, &runtime, &mounts);
 
     let account = account(&profile.user, facts)?;
-    let home = home(&profile, &account, facts)?;
+    let covered = [&system.mounts, &runtime.mounts]
+        .iter()
+        .any(|mounts| is_visible(&account.home, mounts));
+    let home = home(&profile, &account, covered, facts)?;
+    let blocked: Vec<Diagnostic> = asked
+        .iter()
+        .filter_map(|mount| blocked(mount, &home, &links))
+        .collect();
+    if !blocked.is_empty() {
+        return Err(Error::profile(blocked));
+    }
     let cwd = working_directory(&profile, &mounts, &home, facts)?;
     let policy = Policy {
         profile: profile.name.clone(),
@@ -217,14 +227,39 @@ fn account(user: &Located<User>, facts: &Facts) -> Result<Account, Error> {
     Ok(wanted)
 }
 
-/// The home in the box lies where the user's home lies on the host, so that paths below it mean the same.
-fn home(profile: &Profile, account: &Account, facts: &Facts) -> Result<Home, Error> {
-    let usual =
-        expand::allowed_target(&account.home, &profile.home.origin).is_ok() && account.home.is_absolute();
-    let at = if usual {
-        account.home.clone()
-    } else {
-        Path::new("/home").join(&account.user.name)
+/// What keeps a mount that was asked for from being made in this box.
+fn blocked(mount: &Mount, home: &Home, links: &[Link]) -> Option<Diagnostic> {
+    let why = match links.iter().find(|link| mount.at.starts_with(&link.at)) {
+        Some(link) => format!(
+            "{} is a link to {} in the box",
+            quote(&link.at),
+            quote(&link.target)
+        ),
+        None if home.at == mount.at => "it is the server's private home".to_owned(),
+        None if home.at.starts_with(&mount.at) => {
+            format!("the server's private home lies in it, at {}", quote(&home.at))
+        }
+        None => return None,
+    };
+    Some(Diagnostic {
+        file: mount.reason.clone(),
+        place: None,
+        message: format!("nothing can be mounted at {}: {why}", quote(&mount.at)),
+        hint: Some("choose another place: --read PATH:AT, or at = \"/workspace\" in a profile".into()),
+    })
+}
+
+/// The home in the box lies where the user's home lies on the host, so that paths below it mean the same; elsewhere
+/// where that would not be a private folder: the system or the runtime shows what is `covered`.
+fn home(profile: &Profile, account: &Account, covered: bool, facts: &Facts) -> Result<Home, Error> {
+    let at: PathBuf = account.home.components().collect();
+    let usual = expand::allowed_target(&at, &profile.home.origin).is_ok()
+        && at.is_absolute()
+        && !at.components().any(|part| part == Component::ParentDir)
+        && !covered;
+    let at = match usual {
+        true => at,
+        false => Path::new("/home").join(&account.user.name),
     };
     let kind = match profile.home.value {
         HomeMode::Ephemeral => HomeKind::Ephemeral(HOME_SIZE),

@@ -95,6 +95,9 @@ pub fn allowed_target(at: &Path, origin: &Origin) -> Result<(), Diagnostic> {
     if let Some(taken) = MADE_BY_THE_BOX.iter().find(|taken| at.starts_with(taken)) {
         return refusal(&format!("the box has its own {taken}"));
     }
+    if at == Path::new("/tmp") {
+        return refusal("the box has its own /tmp");
+    }
     if is_system(at) && at.components().count() == 2 {
         return refusal("it holds the system's programs and libraries");
     }

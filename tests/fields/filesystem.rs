@@ -285,3 +285,12 @@ fn tmp_is_private() {
         "gone with the box"
     );
 }
+
+#[test]
+fn a_folder_below_var_tmp_is_shown_where_it_is() {
+    let folder = tempfile::tempdir_in("/var/tmp").unwrap();
+    std::fs::write(folder.path().join("file"), "there\n").unwrap();
+    let (case, place) = (Case::new(), folder.path().to_str().unwrap());
+    mounts(&case, &format!("{{ path = \"{place}\" }}"));
+    assert_eq!(case.sh(&format!("cat {place}/file")).ok(), "there\n");
+}

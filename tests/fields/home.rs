@@ -2,7 +2,9 @@
 
 use std::os::unix::fs::symlink;
 
-use crate::boxed::{Case, PROFILE};
+use nix::unistd::{User, geteuid};
+
+use crate::boxed::{Case, PROFILE, Said, said};
 
 const KEPT: &str = "[filesystem]\nhome = \"persistent\"";
 const HOMES: &str = "home/.local/state/mcp-sandbox/homes";
@@ -133,10 +135,85 @@ fn nothing_that_a_server_plants_is_followed() {
 fn links_in_the_home_are_laid_anew() {
     let case = Case::new();
     case.profile(KEPT);
-    case.program("home/lib/real", "#!/bin/sh\necho real\n");
     case.folder("home/bin");
-    symlink("../lib/real", case.path("home/bin/tool")).unwrap();
-    let run = || case.cli(["run", "-q", "-p", PROFILE, "--", &case.text("home/bin/tool")]);
-    assert_eq!(run().ok(), "real\n");
-    assert_eq!(run().ok(), "real\n", "a second run");
+    let shell = case.path("home/bin/shell");
+    symlink("/bin/sh", &shell).unwrap();
+    case.program("data/server", &format!("#!{}\necho here\n", shell.display()));
+    let run = || case.cli(["run", "-q", "-p", PROFILE, "--", "../data/server"]);
+    assert_eq!(run().ok(), "here\n");
+    assert_eq!(run().ok(), "here\n", "what the first run made is no obstacle");
+    case.sh("ln -sf /bin/false ~/bin/shell").ok();
+    assert_eq!(run().ok(), "here\n", "another link is replaced");
+    case.sh("rm ~/bin/shell; echo mine >~/bin/shell").ok();
+    run().refused(&["/home/bin/shell\" of the box: a symbolic link or a file is in the way"]);
+    assert_eq!(
+        case.sh("cat ~/bin/shell").ok(),
+        "mine\n",
+        "a file of the server's is left alone"
+    );
+}
+
+/// What a box says when the user's home is said to be at `home`.
+fn with_home(case: &Case, home: &str, script: &str) -> Said {
+    let mut command = case.command(["run", "-q", "--", "/bin/sh", "-c", script]);
+    said(command.env("HOME", home).output().unwrap())
+}
+
+#[test]
+fn it_lies_where_the_users_lies() {
+    let case = Case::new();
+    for home in ["/home/alice", "/srv/of/alice", "/var/tmp/alice", "/var/tmp"] {
+        let script = "echo $HOME; echo x >~/x; ls -A ~";
+        assert_eq!(with_home(&case, home, script).ok(), format!("{home}\nx\n"));
+    }
+    assert_eq!(
+        with_home(&case, "/home/alice", "ls /home; ls -A /home/alice").ok(),
+        "alice\n"
+    );
+}
+
+#[test]
+fn it_is_never_a_folder_of_the_system_or_no_path() {
+    let case = Case::new();
+    let own = User::from_uid(geteuid()).unwrap().unwrap().name;
+    let expected = format!("/home/{own}\nx\n");
+    for home in [
+        "/",
+        "/etc",
+        "/proc/self",
+        "/usr/share/misc",
+        "/usr/bin",
+        "/tmp",
+        "/home/a/../b",
+    ] {
+        let script = "echo $HOME; echo x >~/x; ls -A ~; mkdir /tmp/other";
+        assert_eq!(with_home(&case, home, script).ok(), expected, "{home}");
+    }
+}
+
+#[test]
+fn nothing_is_mounted_over_it() {
+    let case = Case::new();
+    let home = case.text("home");
+    for (at, why) in [
+        (home.clone(), "it is the server's private home"),
+        (case.text(""), "the server's private home lies in it"),
+        ("/tmp".to_owned(), "the box has its own /tmp"),
+        ("/bin/mine".to_owned(), "\"/bin\" is a link to \"usr/bin\""),
+    ] {
+        let at = at.trim_end_matches('/');
+        case.profile(&format!(
+            "[filesystem]\nmounts = [{{ path = \"~/../data\", at = \"{at}\" }}]"
+        ));
+        case.sh("true").refused(&[
+            "p.toml:3",
+            &format!("nothing can be mounted at \"{at}\": "),
+            why,
+            "hint: choose another place",
+        ]);
+    }
+    case.profile(&format!(
+        "[filesystem]\nmounts = [{{ path = \"~/../data\", at = \"{home}/in\" }}]"
+    ));
+    assert_eq!(case.sh("cat ~/in/file; echo x >~/x").ok(), "data\n");
 }
