@@ -27,7 +27,8 @@ pub struct Plan {
 /// One act of set-up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// Die when the supervisor dies (prctl PR_SET_PDEATHSIG); first, so that nothing can be orphaned.
+    /// Die when the supervisor dies (prctl PR_SET_PDEATHSIG): as soon as the ids are changed, which would clear it. Before
+    /// that, the end of the channel to the supervisor says the same.
     DieWithSupervisor,
     /// Become the user of the policy once the supervisor has written the id maps (which it does meanwhile),
     /// keeping capabilities in the new user namespace.
@@ -436,3 +437,7 @@ impl fmt::Display for Bind {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;
