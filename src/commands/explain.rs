@@ -29,7 +29,7 @@ pub fn run(args: Explain) -> Result<(), Error> {
         let json = json(&resolved, &plan.lines(), &support);
         return out::print(&format!("{json:#}\n"));
     }
-    out::print(&text(&resolved))
+    out::print(&format!("{}\n", text(&resolved).trim_end()))
 }
 
 /// The policy for a person.
@@ -52,6 +52,9 @@ pub fn text(resolved: &Resolved) -> String {
             "Note: {} is not visible in the box; add --read or --write to show it\n",
             shown(path)
         );
+    }
+    if !resolved.hidden.is_empty() {
+        text.push('\n');
     }
     text
 }

@@ -48,7 +48,7 @@ fn attempt(args: Run, profile: &mut Option<String>) -> Result<Option<Exit>, Erro
     let plan = linux::plan(&resolved.policy, &support).map_err(failure::of_plan)?;
     if args.dry_run {
         out::print(&explain::text(&resolved))?;
-        out::print(&format!("\nPlan\n{}\n", plan.lines().join("\n")))?;
+        out::print(&format!("Plan\n{}\n", plan.lines().join("\n")))?;
         return Ok(None);
     }
     linux::check_standard_streams().map_err(|stream| {
