@@ -298,7 +298,9 @@ fn working_directory(
     facts: &Facts,
 ) -> Result<PathBuf, Error> {
     if let Some(cwd) = expand::cwd(profile, &facts.profile).map_err(|one| Error::profile(vec![one]))? {
-        let inside = cwd == Path::new("/") || cwd.starts_with(&home.at) || cwd.starts_with("/tmp");
+        // Memory is empty at the start but for what leads to a mount; a home that is kept may hold the folder.
+        let kept = matches!(home.kind, HomeKind::Persistent(_)) && cwd.starts_with(&home.at);
+        let inside = kept || cwd == Path::new("/tmp") || home.at.starts_with(&cwd);
         let shown = mounts
             .iter()
             .any(|mount| cwd.starts_with(&mount.at) || mount.at.starts_with(&cwd));

@@ -83,6 +83,27 @@ fn cwd_that_does_not_exist_below_a_mount_is_told() {
 }
 
 #[test]
+fn cwd_may_be_any_folder_that_the_box_has() {
+    let case = Case::new();
+    let mount = "[filesystem]\nmounts = [{ path = \"~/../data\", at = \"/a/b/c\" }]";
+    let home = case.text("home");
+    for cwd in ["/", "/tmp", "/a", "/a/b/c", &home] {
+        case.profile(&format!("{mount}\n[command]\ncwd = \"{cwd}\""));
+        assert_eq!(case.sh("pwd").ok(), format!("{cwd}\n"));
+    }
+    for cwd in ["/tmp/none", "~/none", "/a/none", "/none"] {
+        case.profile(&format!("{mount}\n[command]\ncwd = \"{cwd}\""));
+        case.sh("pwd")
+            .refused(&["p.toml:5:7: error: the working directory "]);
+    }
+    let kept = "[filesystem]\nhome = \"persistent\"";
+    case.profile(kept);
+    case.sh("mkdir ~/sub").ok();
+    case.profile(&format!("{kept}\n[command]\ncwd = \"~/sub\""));
+    assert_eq!(case.sh("pwd").ok(), format!("{home}/sub\n"));
+}
+
+#[test]
 fn without_cwd_the_own_folder_is_kept_where_it_is_shown() {
     let case = Case::new();
     case.profile("[filesystem]\nmounts = [{ path = \"${cwd}\", at = \"/workspace\" }]");
