@@ -1,0 +1,11 @@
+//! The command line: every flag of `run`, `explain`, `profiles`, `completions`, `man`, and the default box.
+
+#[path = "../common/boxed.rs"]
+mod boxed;
+
+mod default_box;
+mod explain;
+mod flags;
+mod pages;
+mod runtimes;
+mod words;
