@@ -322,3 +322,8 @@ fn working_directory(
     let shown = shown.and_then(place).map(|path| path.components().collect());
     Ok(shown.unwrap_or_else(|| home.at.clone()))
 }
+
+#[cfg(unix)]
+#[cfg(test)]
+#[path = "resolve_tests.rs"]
+mod tests;
