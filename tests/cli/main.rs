@@ -1,5 +1,7 @@
 //! The command line: every flag of `run`, `explain`, `profiles`, `completions`, `man`, and the default box.
 
+#![allow(clippy::unwrap_used)] // a test ends at the first surprise
+
 #[path = "../common/boxed.rs"]
 mod boxed;
 

@@ -386,8 +386,8 @@ proptest! {
         let binds: Vec<&Bind> = binds(&plan).filter(|bind| bind.at != policy.home.at).collect();
         for (index, bind) in binds.iter().enumerate() {
             let outer = |other: &&Bind| bind.at != other.at && bind.at.starts_with(&other.at);
-            prop_assert!(!binds[index..].iter().any(|other| outer(&other)), "{:?} before its outer one", bind);
-            prop_assert_eq!(bind.make_target, !binds.iter().any(|other| outer(&other)));
+            prop_assert!(!binds[index..].iter().any(outer), "{:?} before its outer one", bind);
+            prop_assert_eq!(bind.make_target, !binds.iter().any(outer));
         }
     }
 
