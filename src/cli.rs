@@ -19,6 +19,24 @@ pub struct Cli {
     pub command: Command,
 }
 
+/// The first argument of the processes that play in the demo.
+pub const DEMO_PART: &str = "demo-part";
+
+impl Cli {
+    /// What we were started with.
+    ///
+    /// # Errors
+    /// What is wrong with it, or the help that was asked for.
+    pub fn given() -> Result<Self, clap::Error> {
+        let words = || std::env::args_os();
+        if words().nth(1).is_none_or(|word| word != DEMO_PART) {
+            return Cli::try_parse();
+        }
+        let command = Command::DemoPart(DemoPart::try_parse_from(words().skip(1))?);
+        Ok(Cli { command })
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Start a server in the box; everything after `--` is the server's
@@ -31,6 +49,21 @@ pub enum Command {
     },
     /// Show what a server could see, do and reach, without starting it
     Explain(Explain),
+    /// Try everything the box is made of on this host, and tell the cure of what fails
+    Doctor {
+        /// Print JSON for programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let a hostile server try what it can, bare and in the box
+    Demo {
+        /// Print JSON for programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// The parts that our own processes play in the demo
+    #[command(skip)]
+    DemoPart(DemoPart),
     /// List profiles, or show one
     #[command(subcommand)]
     Profiles(Profiles),
@@ -105,6 +138,22 @@ pub enum Profiles {
     List,
     /// The text of a profile
     Show { name: String },
+}
+
+/// Nothing that a person types, so neither help nor completions know it.
+#[derive(Debug, Parser)]
+#[command(name = DEMO_PART)]
+pub enum DemoPart {
+    Client {
+        folder: PathBuf,
+        token: String,
+        #[arg(long)]
+        json: bool,
+    },
+    Server,
+    Bystander {
+        token: String,
+    },
 }
 
 /// What clap's own words leave open about an error of the command line: where the server's command belongs.

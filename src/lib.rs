@@ -14,14 +14,13 @@ pub mod runtime;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use clap::error::ErrorKind;
 
 use error::Kind;
 
 /// The program: parse, dispatch, print the error, exit code.
 pub fn main() -> ExitCode {
-    let cli = match cli::Cli::try_parse() {
+    let cli = match cli::Cli::given() {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();

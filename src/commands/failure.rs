@@ -1,6 +1,6 @@
 //! A launch that failed, told to a person: what, why, and what to do.
 
-use mcp_sandbox_platform::linux::{Bind, LaunchError, Step, describe};
+use mcp_sandbox_platform::linux::{Act, Bind, LaunchError, Step, describe, diagnose};
 use mcp_sandbox_platform::{Unenforceable, quote};
 
 use crate::error::{Error, Kind};
@@ -20,14 +20,13 @@ const ASK_THE_DOCTOR: &str =
 pub fn of_launch(error: LaunchError) -> Error {
     match error {
         LaunchError::Source { bind, errno } => source(&bind, errno),
-        LaunchError::Clone { errno } => Error::setup(format!(
-            "this host makes no namespaces for us: {}",
-            describe(errno)
-        ))
-        .hint(ASK_THE_DOCTOR),
+        LaunchError::Clone { errno } => {
+            let message = format!("this host makes no namespaces for us: {}", describe(errno));
+            of_host(message, Act::MakeUserNamespace, errno)
+        }
         LaunchError::Map { errno } => {
-            Error::setup(format!("this host lets us map no user id: {}", describe(errno)))
-                .hint(ASK_THE_DOCTOR)
+            let message = format!("this host lets us map no user id: {}", describe(errno));
+            of_host(message, Act::MapIds, errno)
         }
         LaunchError::Step { step, errno } => of_step(&step, errno),
         LaunchError::Lost => Error::setup("the box was killed from outside before the server ended"),
@@ -78,12 +77,36 @@ fn of_step(step: &Step, errno: i32) -> Error {
             ))
             .hint("a server of an earlier run may have left it in its home; look at it before you remove it")
         }
-        Step::Proc => Error::setup(format!("cannot mount /proc in the box: {why}"))
-            .hint("in a container the host's /proc is partly covered, and the kernel then allows no other")
-            .hint(ASK_THE_DOCTOR),
-        step => {
-            Error::setup(format!("setting up the box failed: could not {step}: {why}")).hint(ASK_THE_DOCTOR)
-        }
+        Step::Proc => of_host(
+            format!("cannot mount /proc in the box: {why}"),
+            Act::MountProc,
+            errno,
+        ),
+        step => of_host(
+            format!("setting up the box failed: could not {step}: {why}"),
+            act(step),
+            errno,
+        ),
+    }
+}
+
+/// What the host refuses, with the reason as far as its settings tell.
+fn of_host(message: String, act: Act, errno: i32) -> Error {
+    let why = diagnose(act, errno).why;
+    let error = Error::setup(message);
+    let error = if why.is_empty() { error } else { error.hint(why) };
+    error.hint(ASK_THE_DOCTOR)
+}
+
+/// The first steps that need a capability are where AppArmor's restriction of user namespaces shows.
+fn act(step: &Step) -> Act {
+    match step {
+        Step::BecomeUser { .. }
+        | Step::LoopbackUp
+        | Step::HostName(_)
+        | Step::PrivateMounts
+        | Step::Root { .. } => Act::UseCapability,
+        _ => Act::Other,
     }
 }
 

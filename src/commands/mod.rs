@@ -1,6 +1,8 @@
 //! One file per sub-command.
 
 pub mod check;
+pub mod demo;
+pub mod doctor;
 pub mod explain;
 mod failure;
 mod manual;
@@ -21,6 +23,9 @@ use crate::profile::Flags;
 pub fn dispatch(command: Command) -> Result<ExitCode, Error> {
     match command {
         Command::Run(args) => return run::run(args),
+        Command::Doctor { json } => return doctor::run(json),
+        Command::Demo { json } => return demo::run(json),
+        Command::DemoPart(part) => return demo::part(part),
         Command::Explain(args) => explain::run(args)?,
         Command::Check { profiles } => check::run(&profiles, &Facts::gather()?.profile)?,
         Command::Profiles(Profiles::List) => profiles::list(&Facts::gather()?.profile)?,

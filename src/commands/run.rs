@@ -1,5 +1,6 @@
 //! `run`: start a server in the box.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -19,6 +20,7 @@ use crate::policy::{self, Resolved};
 /// Everything that keeps the server from being started. Nothing is left behind then.
 pub fn run(args: Run) -> Result<ExitCode, Error> {
     refuse_privileges()?;
+    linux::hide_memory();
     let status = StatusFile::create(args.status_file.as_deref())?;
     let start = Instant::now();
     let mut profile = None;
@@ -107,7 +109,19 @@ fn status_lines(resolved: &Resolved, plan: &Plan) -> Vec<String> {
             quote(path)
         )
     }));
+    lines.extend(downloads(resolved));
     lines
+}
+
+/// `npx` and its like fail in a box without a network with an error that does not say so.
+fn downloads(resolved: &Resolved) -> Option<String> {
+    const DOWNLOADERS: [&str; 6] = ["npx", "bunx", "pnpx", "uvx", "pipx", "pnpm"];
+    let name = Path::new(resolved.policy.command.argv.first()?)
+        .file_name()?
+        .to_str()?;
+    DOWNLOADERS.contains(&name).then(|| {
+        format!("mcp-sandbox: note: {name} cannot download in the box; install the server first and start it by its own name")
+    })
 }
 
 /// The user's own folders and files that the server sees; the system's and the runtime's go without saying.

@@ -290,7 +290,7 @@ fn persistent_home(profile: &Profile, facts: &Facts) -> Result<PathBuf, Error> {
     Ok(homes.join(name))
 }
 
-/// What the profile says, else the client's own folder where the box shows it, else the home.
+/// What the profile says, else the client's own folder where the box shows it or something in it, else the home.
 fn working_directory(
     profile: &Profile,
     mounts: &[Mount],
@@ -313,13 +313,21 @@ fn working_directory(
         return Err(Error::profile(vec![origin.diagnostic(message, hint)]));
     }
     let own = &facts.profile.cwd;
-    let place = |mount: &Mount| Some(mount.at.join(own.strip_prefix(&mount.source).ok()?));
-    // The innermost mount that shows the folder.
-    let shown = mounts
+    // Something below the folder lies where it lies on the host, so paths relative to the folder mean the same.
+    if mounts
         .iter()
-        .filter(|mount| own.starts_with(&mount.source))
-        .max_by_key(|mount| mount.source.components().count());
-    let shown = shown.and_then(place).map(|path| path.components().collect());
+        .any(|mount| mount.source == mount.at && mount.at.starts_with(own))
+    {
+        return Ok(own.clone());
+    }
+    // The innermost mount that shows the folder.
+    let showing = mounts.iter().filter(|mount| own.starts_with(&mount.source));
+    let shown = showing
+        .max_by_key(|mount| mount.source.components().count())
+        .and_then(|mount| {
+            let path = mount.at.join(own.strip_prefix(&mount.source).ok()?);
+            Some(path.components().collect())
+        });
     Ok(shown.unwrap_or_else(|| home.at.clone()))
 }
 

@@ -61,7 +61,7 @@ impl Elf {
         let load = all.iter().find(|segment| {
             segment.kind == PT_LOAD && (segment.address..segment.address + segment.size).contains(&address)
         })?;
-        let strings = load.offset + (address - load.address);
+        let strings = load.offset.checked_add(address - load.address)?;
         for (tag, value) in entries {
             match tag {
                 DT_NEEDED => self.needed.push(string(file, strings.checked_add(value)?)?),
@@ -134,4 +134,68 @@ fn number(bytes: &[u8], at: usize, size: usize) -> u64 {
         .iter()
         .rev()
         .fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    /// A program that needs one library, with this search path.
+    pub fn program(needed: &str, runpath: &str) -> Vec<u8> {
+        let strings = format!("\0{needed}\0{runpath}\0");
+        let (headers, dynamic) = (64 + 2 * 56, 5 * 16);
+        let strings_at = headers + dynamic;
+        let mut file = b"\x7fELF\x02\x01\x01".to_vec();
+        file.resize(64, 0);
+        file[32] = 64;
+        file[54] = 56;
+        file[56] = 2;
+        let size = (strings_at + strings.len()) as u64;
+        for (kind, offset, size) in [(PT_LOAD, 0, size), (PT_DYNAMIC, headers as u64, dynamic as u64)] {
+            let words = [u64::from(kind), offset, offset, 0, size, size, 0];
+            file.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+        }
+        let entries = [
+            (DT_NEEDED, 1),
+            (DT_RUNPATH, needed.len() as u64 + 2),
+            (DT_STRTAB, strings_at as u64),
+            (0, 0),
+            (0, 0),
+        ];
+        file.extend(
+            entries
+                .iter()
+                .flat_map(|(tag, value)| [tag.to_le_bytes(), value.to_le_bytes()].concat()),
+        );
+        file.extend(strings.bytes());
+        file
+    }
+
+    #[test]
+    fn needed_libraries_and_where_to_look() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x");
+        std::fs::write(&path, program("liba.so", "$ORIGIN/../lib:/opt/b")).unwrap();
+        let elf = Elf::read(&path).unwrap();
+        assert_eq!(elf.needed, ["liba.so"]);
+        assert_eq!(
+            elf.search,
+            [dir.path().parent().unwrap().join("lib"), "/opt/b".into()]
+        );
+    }
+
+    #[test]
+    fn damaged_files_are_not_trusted() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x");
+        let whole = program("liba.so", "$ORIGIN/../lib");
+        for at in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[at] = 0xff;
+            std::fs::write(&path, &damaged).unwrap();
+            let _ = Elf::read(&path);
+            std::fs::write(&path, &whole[..at]).unwrap();
+            let _ = Elf::read(&path);
+        }
+    }
 }

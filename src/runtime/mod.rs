@@ -7,6 +7,7 @@
 mod elf;
 mod find;
 mod image;
+mod packages;
 mod prefix;
 mod python;
 mod resolve;
@@ -15,6 +16,7 @@ mod shims;
 mod system;
 mod view;
 mod wellknown;
+mod wrappers;
 
 #[cfg(test)]
 mod tests;

@@ -180,11 +180,16 @@ const SHARED: &[&str] = &[
 /// Shows the installation that the program `file` belongs to, and returns its kind and prefix if known.
 pub fn show_program(file: &Path, view: &mut View, host: &Host) -> (Option<&'static Kind>, Option<PathBuf>) {
     let kind = kind_of(file);
+    if kind.is_none_or(|kind| kind.variable.is_none()) && view.shows(file) {
+        return (kind, None);
+    }
     let prefix = above_bin(file);
     if let (Some(kind), Some(prefix)) = (kind, prefix)
         && kind.markers.iter().any(|marker| prefix.join(marker).exists())
     {
-        show_tree(prefix, kind, file, view, host);
+        if !view.shows(file) {
+            show_tree(prefix, kind, file, view, host);
+        }
         return (Some(kind), Some(prefix.to_owned()));
     }
     if let Some(root) = dotnet_root(file).filter(|root| !is_broad(root, host)) {

@@ -3,6 +3,7 @@
 //! The interpreter looks for `pyvenv.cfg` beside itself or one level up, by the name it was started with
 //! and before it follows links (PEP 405), so a virtual environment keeps its own `bin/python` in the box.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -53,9 +54,13 @@ impl Venv {
         }
     }
 
-    /// Makes the directory that `home` names lead where it does on the host.
-    pub fn expose_home(&self, view: &mut View) {
-        if let Some(home) = &self.home {
+    /// Shows the installation that `home` names, which a copied interpreter does not lie in, by that name.
+    fn show_home(&self, interpreter: &Path, view: &mut View, host: &Host) {
+        let Some(home) = &self.home else { return };
+        let own = interpreter.file_name().unwrap_or_default();
+        let mut names = [own, OsStr::new("python3"), OsStr::new("python")].into_iter();
+        if let Some(base) = names.find_map(|name| fs::canonicalize(home.join(name)).ok()) {
+            show_base(&base, view, host);
             view.expose(home);
         }
     }
@@ -79,8 +84,8 @@ pub fn show(chain: &Chain, view: &mut View, host: &Host) -> Option<Venv> {
     show_base(chain.file(), view, host);
     let venv = Venv::of(chain.first())?;
     venv.show(view, host);
+    venv.show_home(chain.file(), view, host);
     chain.named.iter().skip(1).for_each(|named| view.expose(named));
-    venv.expose_home(view);
     Some(venv)
 }
 

@@ -1,7 +1,6 @@
 //! Follows one command, step by step, and collects what the box must show for it.
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use mcp_sandbox_platform::quote;
@@ -9,8 +8,8 @@ use mcp_sandbox_platform::quote;
 use super::find::{self, Search};
 use super::image::{Chain, Image};
 use super::prefix::{self, show_if_there};
-use super::python::{self, Venv};
-use super::script::{self, EnvCall, HandOver, Shebang};
+use super::python;
+use super::script::{self, EnvCall, Shebang};
 use super::view::View;
 use super::{Host, Runtime, shims, show, wellknown};
 use crate::error::{Error, Kind};
@@ -22,26 +21,26 @@ const STANDARD: &[&str] = &["/usr/bin", "/bin"];
 
 /// What is known while a command is followed.
 pub struct Resolver<'a> {
-    host: &'a Host,
-    view: View,
+    pub(super) host: &'a Host,
+    pub(super) view: View,
     /// Directories a version manager would put before PATH for the program it starts.
     front: Vec<PathBuf>,
     /// Directories for PATH in the box.
     path: Vec<PathBuf>,
     env: Vec<(OsString, OsString)>,
-    notes: Vec<String>,
+    pub(super) notes: Vec<String>,
 }
 
 /// What one name on the way turned out to be.
-struct Step {
+pub(super) struct Step {
     /// The file to execute, as the box shows it.
-    program: PathBuf,
+    pub(super) program: PathBuf,
     /// Arguments that come before the user's: not empty if an interpreter had to be named instead of a script.
-    before: Vec<OsString>,
+    pub(super) before: Vec<OsString>,
     /// The name led to a shim, so it cannot be used in the box.
-    replaced: bool,
+    pub(super) replaced: bool,
     /// How many of the user's arguments a shim takes for itself.
-    skip: usize,
+    pub(super) skip: usize,
     /// The ELF file at the end.
     binary: PathBuf,
     is_script: bool,
@@ -71,6 +70,9 @@ impl<'a> Resolver<'a> {
         let mut args = args[step.skip..].to_vec();
         if found.ends_with("env") {
             self.follow_env(&mut args)?;
+        } else if script::is_shell(&found) && self.follow_shell(&args) {
+            self.notes
+                .push("the command given to the shell was followed as far as it can be read".into());
         } else if !step.is_script {
             self.show_program_argument(&mut args);
         }
@@ -109,7 +111,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn follow(&mut self, path: &Path, args: &[OsString], depth: usize) -> Result<Step, Error> {
+    pub(super) fn follow(&mut self, path: &Path, args: &[OsString], depth: usize) -> Result<Step, Error> {
         if depth > MAX_DEPTH {
             let message = format!(
                 "{} leads through more than {MAX_DEPTH} scripts and shims",
@@ -289,7 +291,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// Follows a program found by its bare name, which must lead to it in the box as well.
-    fn by_name(&mut self, name: &OsStr, found: &Path, depth: usize) -> Result<Step, Error> {
+    pub(super) fn by_name(&mut self, name: &OsStr, found: &Path, depth: usize) -> Result<Step, Error> {
         let step = self.follow(found, &[], depth + 1)?;
         if step.before.is_empty() && step.program.file_name() != Some(name) {
             self.view.link(found, &step.program);
@@ -298,104 +300,8 @@ impl<'a> Resolver<'a> {
         Ok(step)
     }
 
-    /// `env NAME=value program …` as the command itself.
-    fn follow_env(&mut self, args: &mut Vec<OsString>) -> Result<(), Error> {
-        let call = EnvCall::of_arguments(args);
-        let Some(program) = call.program else {
-            return Ok(());
-        };
-        let path = self.host.cwd.join(&program);
-        let is_path = Path::new(&program).components().count() > 1 || Path::new(&program).is_absolute();
-        let found = match self.lookup(&program, call.path.as_deref()) {
-            Search::Found(found) => found,
-            _ if is_path && find::is_program(&path) => path,
-            _ => return Err(self.lost_interpreter(Path::new("env"), &program)),
-        };
-        let step = self.by_name(&program, &found, 0)?;
-        // The program's place among the arguments; after -S it is part of a longer one and stays.
-        let Some(at) = args.iter().rposition(|arg| *arg == program) else {
-            return Ok(());
-        };
-        if is_path || !step.before.is_empty() {
-            let end = (at + 1 + step.skip).min(args.len());
-            args.splice(
-                at..end,
-                std::iter::once(step.program.into_os_string()).chain(step.before),
-            );
-        }
-        Ok(())
-    }
-
-    /// Programs that a shell script replaces itself with. What cannot be followed may never be reached.
-    fn hand_overs(&mut self, script: &Path, text: &[u8], depth: usize) {
-        for hand_over in script::hand_overs(text) {
-            let (program, args) = match hand_over {
-                HandOver::Program(program, args) => (program, args),
-                HandOver::Sibling(name) => (script.with_file_name(name).into_os_string(), Vec::new()),
-            };
-            let mut words: Vec<OsString> = std::iter::once(program).chain(args).collect();
-            if Path::new(&words[0]).ends_with("env") {
-                let call = EnvCall::of_arguments(&words[1..]);
-                words = call.program.into_iter().chain(call.args).collect();
-            }
-            self.hand_over(script, &words, depth);
-        }
-        if script::assignment(text, "JAVACMD").is_some() || text.windows(9).any(|part| part == b"JAVA_HOME") {
-            let java = self
-                .host
-                .var("JAVA_HOME")
-                .map(|home| Path::new(home).join("bin/java"));
-            let java =
-                java.filter(|java| find::is_program(java))
-                    .or(match self.lookup(OsStr::new("java"), None) {
-                        Search::Found(found) => Some(found),
-                        _ => None,
-                    });
-            java.map(|java| self.follow(&java, &[], depth + 1));
-        }
-    }
-
-    fn hand_over(&mut self, script: &Path, words: &[OsString], depth: usize) {
-        let Some((program, args)) = words.split_first() else {
-            return;
-        };
-        let path = Path::new(program);
-        let found = match self.lookup(program, None) {
-            Search::Found(found) => Some(found),
-            _ if path.is_absolute() && find::is_program(path) => Some(path.to_owned()),
-            _ => None,
-        };
-        let Some(found) = found else { return };
-        let followed = match path.is_absolute() {
-            true => self
-                .follow(&found, &[], depth + 1)
-                .map(|step| match step.replaced {
-                    true => self.view.link(&found, &step.program),
-                    false => self.view.expose(&found),
-                }),
-            false => self.by_name(program, &found, depth).map(|_| ()),
-        };
-        if followed.is_err() {
-            self.notes.push(format!(
-                "{}: exec {} could not be followed",
-                show(script),
-                show(program)
-            ));
-        }
-        // npm's and pnpm's wrappers name the script relative to themselves.
-        for rest in args
-            .iter()
-            .filter_map(|arg| Path::new(arg).strip_prefix("$basedir").ok())
-        {
-            let target = script.parent().unwrap_or(Path::new("/")).join(rest);
-            if let Ok(real) = fs::canonicalize(target) {
-                self.show_module(&real);
-            }
-        }
-    }
-
     /// A program by its bare name: first where a version manager would look, then along PATH.
-    fn lookup(&self, name: &OsStr, path: Option<&OsStr>) -> Search {
+    pub(super) fn lookup(&self, name: &OsStr, path: Option<&OsStr>) -> Search {
         let mut directories = match path {
             Some(path) => std::env::split_paths(path)
                 .filter(|entry| entry.is_absolute())
@@ -404,105 +310,6 @@ impl<'a> Resolver<'a> {
         };
         directories.splice(0..0, self.front.iter().cloned());
         find::along(name, &directories)
-    }
-
-    fn show_script(&mut self, chain: &Chain, interpreter: &Path) {
-        let file = chain.file();
-        if python::is_python(interpreter)
-            && file.parent().is_some_and(|dir| dir.ends_with(".local/bin"))
-            && let Some(library) = python::user_library(interpreter, self.host)
-        {
-            show_if_there(&library, "python user packages", &mut self.view);
-            self.set("PYTHONUSERBASE", self.host.home.join(".local").into_os_string());
-        }
-        if self.view.shows(file) || self.show_module(file) {
-            return self.show_corepack(file);
-        }
-        if let Some(venv) = Venv::of(file) {
-            return venv.show(&mut self.view, self.host);
-        }
-        if chain.named.iter().any(|named| node_modules(named).is_some()) {
-            let package = file
-                .ancestors()
-                .find(|dir| dir.join("package.json").is_file())
-                .unwrap_or(file);
-            self.notes.push(format!(
-                "{} is a linked package: add --read {}",
-                show(file),
-                show(package)
-            ));
-        }
-        if !prefix::show_installation(file, &mut self.view, self.host) {
-            self.view.mount(file, "script");
-        }
-    }
-
-    /// Shows the outermost `node_modules` that a file lies in. False if there is none.
-    fn show_module(&mut self, file: &Path) -> bool {
-        let Some(root) = node_modules(file) else {
-            return false;
-        };
-        if !self.view.shows(root) {
-            self.view.mount(root, "node_modules");
-        }
-        self.show_corepack(file);
-        true
-    }
-
-    /// Corepack's yarn and pnpm are only launchers; the package managers lie in its cache.
-    fn show_corepack(&mut self, file: &Path) {
-        if !file.components().any(|part| part.as_os_str() == "corepack") || node_modules(file).is_none() {
-            return;
-        }
-        let cache = match self.host.var("COREPACK_HOME") {
-            Some(cache) => PathBuf::from(cache),
-            None => self.host.dir("XDG_CACHE_HOME", ".cache").join("node/corepack"),
-        };
-        if cache.is_absolute() && cache.is_dir() {
-            show_if_there(&cache, "package managers of corepack", &mut self.view);
-            self.set("COREPACK_HOME", cache.into_os_string());
-        }
-    }
-
-    /// `node ./node_modules/x/cli.js`: the script is part of an installation, so it is shown, by its absolute path.
-    fn show_program_argument(&mut self, args: &mut [OsString]) {
-        let is_option = |arg: &OsStr| arg.as_encoded_bytes().starts_with(b"-");
-        let cwd = &self.host.cwd;
-        let Some(arg) = args
-            .iter_mut()
-            .find(|arg| !is_option(arg) && cwd.join(arg).is_file())
-        else {
-            return;
-        };
-        let path = cwd.join(&*arg);
-        let Ok(real) = fs::canonicalize(&path) else { return };
-        if node_modules(&real).is_some() && self.show_module(&real) {
-            *arg = real.into_os_string();
-        }
-    }
-
-    /// Paths of the host among the arguments that nothing shows.
-    fn hidden(&self, args: &[OsString]) -> Vec<PathBuf> {
-        let mut hidden = Vec::new();
-        for arg in args.iter().filter(|arg| !arg.is_empty()) {
-            let bytes = arg.as_encoded_bytes();
-            let text = match bytes
-                .iter()
-                .position(|byte| *byte == b'=')
-                .filter(|_| bytes.starts_with(b"-"))
-            {
-                Some(at) => Path::new(script::os(&bytes[at + 1..])),
-                None => Path::new(arg),
-            };
-            let path = super::image::normal(&self.host.cwd.join(text));
-            let own = ["/dev", "/proc", "/sys"].iter().any(|own| path.starts_with(own));
-            let shown =
-                self.view.shows(&path) || fs::canonicalize(&path).is_ok_and(|real| self.view.shows(&real));
-            if !text.as_os_str().is_empty() && !own && path.exists() && !shown && !hidden.contains(&path) {
-                hidden.push(path);
-            }
-        }
-        hidden
     }
 
     /// The first name on the way from which the box, too, gets to the file.
@@ -523,13 +330,13 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn set(&mut self, name: &str, value: OsString) {
+    pub(super) fn set(&mut self, name: &str, value: OsString) {
         if !self.env.iter().any(|(known, _)| known == name) {
             self.env.push((name.into(), value));
         }
     }
 
-    fn lost_interpreter(&self, script: &Path, program: &OsStr) -> Error {
+    pub(super) fn lost_interpreter(&self, script: &Path, program: &OsStr) -> Error {
         let message = format!("{} needs {}, which was not found", quote(script), quote(program));
         let error = Error::new(Kind::NotFound, message);
         if program.as_encoded_bytes().contains(&b' ') {
@@ -545,14 +352,6 @@ impl<'a> Resolver<'a> {
             None => error.hint(format!("install {}, or add its directory to PATH", quote(name))),
         }
     }
-}
-
-/// The outermost directory `node_modules` above a file.
-fn node_modules(file: &Path) -> Option<&Path> {
-    let above = file.ancestors().skip(1);
-    above
-        .filter(|dir| dir.file_name() == Some(OsStr::new("node_modules")))
-        .last()
 }
 
 /// `argv[0]`: what was typed, as programs of several names read it; but a path must be one of the box, and

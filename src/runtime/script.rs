@@ -70,17 +70,20 @@ impl EnvCall {
                 b"-u" | b"-C" | b"--unset" | b"--chdir" | b"-P" | b"-a" | b"--argv0" => {
                     rest.next();
                 }
-                [b'-', ..] => {
-                    if let Some(string) = split_string(bytes) {
+                [b'-', flags @ ..] => {
+                    let string = match split_string(bytes) {
+                        None if bytes == b"--split-string" || is_split_flag(flags) => {
+                            rest.next().map(|next| next.as_bytes())
+                        }
+                        string => string,
+                    };
+                    if let Some(string) = string {
                         let mut all = words(string);
                         all.extend(rest.cloned());
                         return Self {
                             path: call.path,
                             ..Self::of_arguments(&all)
                         };
-                    }
-                    if bytes == b"-S" || bytes == b"--split-string" {
-                        continue;
                     }
                 }
                 _ if bytes.contains(&b'=') => {
@@ -141,6 +144,19 @@ pub fn words(text: &[u8]) -> Vec<OsString> {
         }
     }
     all.into_iter().map(OsString::from_vec).collect()
+}
+
+/// The simple commands of `sh -c TEXT`, as far as they can be told without running it.
+pub fn simple_commands(text: &[u8]) -> Vec<Vec<OsString>> {
+    let ends = |byte: &u8| matches!(byte, b';' | b'|' | b'&' | b'\n');
+    let commands = text.split(ends).map(|part| {
+        let all = words(part).into_iter();
+        all.skip_while(|word| word == "exec" || word.as_bytes().contains(&b'='))
+            .collect()
+    });
+    commands
+        .filter(|words: &Vec<OsString>| !words.is_empty())
+        .collect()
 }
 
 /// The lines `NAME="value"` and `export NAME="value"` of a shell script.
@@ -214,6 +230,13 @@ fn split_string(bytes: &[u8]) -> Option<&[u8]> {
     Some(trim(&cluster[at + 1..])).filter(|rest| !rest.is_empty())
 }
 
+/// `S`, `iS`, …: the string is the next argument.
+fn is_split_flag(flags: &[u8]) -> bool {
+    flags.split_last().is_some_and(|(last, rest)| {
+        *last == b'S' && rest.iter().all(|flag| matches!(flag, b'i' | b'0' | b'v'))
+    })
+}
+
 fn blank(byte: u8) -> bool {
     byte == b' ' || byte == b'\t'
 }
@@ -238,4 +261,97 @@ fn contains(haystack: &[u8], needle: &[u8]) -> bool {
 /// Bytes of a command line as the text they are.
 pub fn os(bytes: &[u8]) -> &OsStr {
     OsStr::from_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(words: &[&str]) -> Vec<OsString> {
+        words.iter().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn shebangs_are_read_as_the_kernel_does() {
+        let parse = |text: &str| {
+            let shebang = Shebang::parse(text.as_bytes())?;
+            Some((
+                shebang.interpreter.into_os_string().into_string().unwrap(),
+                shebang.argument,
+            ))
+        };
+        assert_eq!(parse("#!/bin/sh\nx"), Some(("/bin/sh".into(), None)));
+        assert_eq!(parse("#! \t/bin/sh \n"), Some(("/bin/sh".into(), None)));
+        assert_eq!(
+            parse("#!/bin/awk -f  -v x \n"),
+            Some(("/bin/awk".into(), Some("-f  -v x".into())))
+        );
+        assert_eq!(parse("#!\n"), None);
+        assert_eq!(parse("echo"), None);
+        let long = format!("#!/{}", "a".repeat(400));
+        assert_eq!(parse(&long).unwrap().0.len(), MAX_LINE - 2);
+    }
+
+    #[test]
+    fn env_finds_its_program() {
+        let cases: [(&[&str], &str, &[&str]); 7] = [
+            (&["node", "x"], "node", &["x"]),
+            (&["A=1", "B=", "node"], "node", &[]),
+            (&["-i", "-u", "HOME", "A=1", "node", "-i"], "node", &["-i"]),
+            (&["-S", "node --flag 'a b'", "x"], "node", &["--flag", "a b", "x"]),
+            (&["-iS", "A=1 node", "x"], "node", &["x"]),
+            (&["--split-string=node -v"], "node", &["-v"]),
+            (&["--", "node"], "node", &[]),
+        ];
+        for (arguments, program, rest) in cases {
+            let call = EnvCall::of_arguments(&all(arguments));
+            assert_eq!(
+                (call.program, call.args),
+                (Some(program.into()), all(rest)),
+                "{arguments:?}"
+            );
+        }
+        let call = EnvCall::of_arguments(&all(&["PATH=/a:/b", "node"]));
+        assert_eq!(call.path, Some("/a:/b".into()));
+        assert_eq!(EnvCall::of_arguments(&all(&["-i"])).program, None);
+    }
+
+    #[test]
+    fn a_shebang_passes_env_one_argument() {
+        let call = |text: &str| EnvCall::of_shebang(OsStr::new(text));
+        assert_eq!(call("node").program, Some("node".into()));
+        assert_eq!(call("node -x").program, Some("node -x".into()));
+        assert_eq!(call("-S node -x").args, all(&["-x"]));
+        assert_eq!(call("-vS node -x").program, Some("node".into()));
+        assert_eq!(call("-S -i A=1 node -x").args, all(&["-x"]));
+    }
+
+    #[test]
+    fn words_are_split_as_in_a_shell() {
+        assert_eq!(
+            words(br#"a 'b c' "d\"e" f\ g '' h"i j"k"#),
+            all(&["a", "b c", "d\"e", "f g", "", "hi jk"])
+        );
+    }
+
+    #[test]
+    fn hand_overs_of_polyglots_and_wrappers() {
+        let program = |text: &str| hand_overs(text.as_bytes()).into_iter().next();
+        let node = || Some(HandOver::Program("node".into(), all(&["$0", "$@"])));
+        assert_eq!(program(r#"":" //# comment; exec node "$0" "$@""#), node());
+        assert_eq!(program("  exec node \"$0\" \"$@\"\n"), node());
+        assert_eq!(program(r#"'''exec' node "$0" "$@""#), node());
+        assert_eq!(program("# exec node"), None);
+        assert_eq!(program("executor node"), None);
+        assert_eq!(program("exec \"$JAVA\" x"), None);
+        assert_eq!(program("exec 3>&1"), None);
+    }
+
+    #[test]
+    fn commands_of_a_shell() {
+        assert_eq!(
+            simple_commands(b"cd /x && A=1 exec npx -y s"),
+            [all(&["cd", "/x"]), all(&["npx", "-y", "s"])]
+        );
+    }
 }

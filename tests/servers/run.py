@@ -11,6 +11,7 @@ import pwd
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -25,31 +26,40 @@ def main(arguments: list[str]) -> None:
     if not os.access(PROGRAM, os.X_OK):
         fail(f'"{PROGRAM}" is not there', "cargo build --release, or set MCP_SANDBOX")
     subprocess.run([HERE / "setup.sh"], check=True)
-    prefix, env = become(user) if user else ([], dict(os.environ))
+    with tempfile.TemporaryDirectory(prefix="mcp-sandbox-tests-") as home:
+        prefix, env = become(user, home) if user else ([], dict(os.environ))
+        sys.exit(run_tests(prefix, env, arguments))
+
+
+def run_tests(prefix: list[str], env: dict[str, str], arguments: list[str]) -> int:
     env |= {"MCP_SANDBOX": str(PROGRAM), "PYTHONDONTWRITEBYTECODE": "1"}
     tests = [str(HERE / ".venv/bin/python"), "-m", "pytest", "-q", f"--rootdir={HERE}", "-c", str(HERE / "pytest.ini")]
     if not any(not word.startswith("-") and "test_" in word for word in arguments):
         arguments = [str(HERE), *arguments]
     os.chdir(HERE)
-    os.execvpe((prefix + tests)[0], prefix + tests + arguments, env)
+    return subprocess.run([*prefix, *tests, *arguments], env=env).returncode
 
 
-def become(name: str) -> tuple[list[str], dict[str, str]]:
-    """The command prefix that makes the tests run as `name`, and the environment a login would give them."""
+def become(name: str, home: str) -> tuple[list[str], dict[str, str]]:
+    """The command prefix that makes the tests run as `name`, and the environment a login would give them.
+
+    The home is a new one: an account such as nobody has none.
+    """
     try:
         user = pwd.getpwnam(name)
     except KeyError:
         fail(f'there is no user "{name}"', f"useradd --create-home {name}")
-    prefix = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--init-groups", "--"]
+    os.chown(home, user.pw_uid, user.pw_gid)
+    prefix = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--"]
     for needed in (PROGRAM, HERE / ".venv/bin/python", HERE / "node_modules/.bin/mcp-server-everything"):
         if subprocess.run([*prefix, "test", "-x", needed]).returncode != 0:
             fail(f'"{name}" may not execute "{needed}"', "put the checkout where every user can read it")
     path = f"{os.path.dirname(shutil.which('node'))}:{SYSTEM_PATH}"
     return prefix, {
-        "HOME": user.pw_dir,
+        "HOME": home,
         "USER": name,
         "LOGNAME": name,
-        "SHELL": user.pw_shell,
+        "SHELL": "/bin/sh",
         "PATH": path,
         "LANG": "C.UTF-8",
     }

@@ -48,3 +48,12 @@ pub fn clone(namespaces: i32) -> nix::Result<Side> {
         pidfd,
     })
 }
+
+/// fork(2), for children that stay in our namespaces; nothing for the child. The process has one thread.
+pub fn fork() -> nix::Result<Option<Pid>> {
+    // SAFETY: as above: no lock of the C library can be held by a thread that does not exist in the child.
+    match unsafe { nix::unistd::fork() }? {
+        nix::unistd::ForkResult::Child => Ok(None),
+        nix::unistd::ForkResult::Parent { child } => Ok(Some(child)),
+    }
+}

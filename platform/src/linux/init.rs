@@ -219,6 +219,7 @@ fn stay(server: Pid, channel: OwnedFd, signals: SigSet) -> nix::Result<std::conv
         caps::set(None, set, &kept).map_err(|_| Errno::EPERM)?;
     }
     prctl::set_no_new_privs()?;
+    sys::release_code();
     sys::install_filter(&filter)?;
     loop {
         let signal = read_signal(signals)?;

@@ -79,6 +79,12 @@ pub fn launch(plan: &Plan) -> Result<Sandbox, LaunchError> {
     let interactive = [std::io::stdin().as_fd(), std::io::stdout().as_fd()]
         .into_iter()
         .all(terminal::is_terminal);
+    if !interactive {
+        terminal::write_only().map_err(|_| LaunchError::Prepare {
+            what: "stdout or stderr is a terminal of another user, where the server could read what is typed; \
+                   redirect it",
+        })?;
+    }
     let (ours, theirs) = socketpair(
         AddressFamily::Unix,
         SockType::SeqPacket,
@@ -203,9 +209,14 @@ fn ids(plan: &Plan) -> Option<(u32, u32)> {
     })
 }
 
-/// One user and one group, each mapped to itself (user_namespaces(7)).
+/// The ids of the plan.
 fn map_ids(plan: &Plan, child: Pid) -> nix::Result<()> {
     let (uid, gid) = ids(plan).ok_or(Errno::EINVAL)?;
+    write_maps(child, uid, gid)
+}
+
+/// One user and one group, each mapped to itself (user_namespaces(7)).
+pub(super) fn write_maps(child: Pid, uid: u32, gid: u32) -> nix::Result<()> {
     let write = |name: &str, text: &str| {
         let mut file = File::options()
             .write(true)

@@ -15,6 +15,8 @@ mod launch;
 #[cfg(target_os = "linux")]
 mod numbers;
 #[cfg(target_os = "linux")]
+mod probe;
+#[cfg(target_os = "linux")]
 mod report;
 #[cfg(target_os = "linux")]
 mod server;
@@ -40,8 +42,10 @@ pub fn allowed_calls() -> usize {
 #[cfg(target_os = "linux")]
 pub use launch::{LaunchError, PASSED_ON, Sandbox, launch};
 #[cfg(target_os = "linux")]
+pub use probe::{Act, Cause, Finding, State, diagnose, probe};
+#[cfg(target_os = "linux")]
 pub use server::check_standard_streams;
 #[cfg(target_os = "linux")]
 pub use supervise::Exit;
 #[cfg(target_os = "linux")]
-pub use sys::{describe, landlock_abi, started_privileged};
+pub use sys::{describe, hide_memory, landlock_abi, started_privileged};

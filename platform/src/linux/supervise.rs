@@ -1,6 +1,6 @@
 //! The supervisor's event loop: wait for the server's end, pass signals on, stop it in two stages.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -33,8 +33,12 @@ impl Exit {
     }
 }
 
+/// The time a server gets when its client is gone: nobody waits for an orderly end, and an orphan helps nobody.
+const GRACE_WITHOUT_CLIENT: Duration = Duration::from_millis(500);
+
 /// Which event woke the loop.
 struct Awake {
+    client_gone: bool,
     signal: bool,
     reported: bool,
     output: bool,
@@ -50,74 +54,90 @@ impl Sandbox {
     /// # Errors
     /// A step of the server's process that failed, such as its execution.
     pub fn run(mut self, plan: &Plan, grace: Duration) -> Result<Exit, LaunchError> {
+        let lost = |_| LaunchError::Lost;
         let mut signals = self.signals;
         signals.add(Signal::SIGWINCH);
-        let signals = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
-            .map_err(|_| LaunchError::Lost)?;
+        let signals =
+            SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).map_err(lost)?;
         let raw = self
             .terminal
             .is_some()
             .then(terminal::Raw::enter)
             .transpose()
-            .map_err(|_| LaunchError::Lost)?;
+            .map_err(lost)?;
+        let client = client();
         if self.terminal.is_none() {
             release_standard_streams();
         }
+        sys::release_code();
+        self.watch(&signals, client, grace).map_err(lost)?;
+        while self.show_output() {}
+        drop(raw);
+        self.outcome(plan)
+    }
+
+    /// Serves events until init has something to report.
+    fn watch(&mut self, signals: &SignalFd, mut client: Option<OwnedFd>, grace: Duration) -> nix::Result<()> {
         let mut deadline = None;
         let mut input_open = true;
         loop {
-            let awake = self
-                .wait(&signals, deadline, input_open)
-                .map_err(|_| LaunchError::Lost)?;
+            let awake = self.wait(signals, client.as_ref(), deadline, input_open)?;
             if awake.output {
                 self.show_output();
             }
             if awake.reported {
-                break;
+                return Ok(());
             }
             if awake.input {
                 input_open = self.take_input();
             }
+            if awake.client_gone {
+                client = None;
+                let _ = sys::signal_pidfd(self.pidfd.as_fd(), libc::SIGTERM);
+                deadline = Some(Instant::now() + grace.min(GRACE_WITHOUT_CLIENT));
+            }
             if awake.signal {
-                self.pass_signals_on(&signals, &mut deadline, grace);
+                self.pass_signals_on(signals, &mut deadline, grace);
             }
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 let _ = sys::signal_pidfd(self.pidfd.as_fd(), libc::SIGKILL);
                 deadline = None;
             }
         }
-        while self.show_output() {}
-        drop(raw);
-        self.outcome(plan)
     }
 
     /// Sleeps until something happens.
-    fn wait(&self, signals: &SignalFd, deadline: Option<Instant>, input_open: bool) -> nix::Result<Awake> {
+    fn wait(
+        &self,
+        signals: &SignalFd,
+        client: Option<&OwnedFd>,
+        deadline: Option<Instant>,
+        input_open: bool,
+    ) -> nix::Result<Awake> {
         let stdin = std::io::stdin();
-        let mut fds = vec![readable(signals.as_fd()), readable(self.channel.as_fd())];
-        if let Some(master) = &self.terminal {
-            fds.push(readable(master.as_fd()));
-            if input_open {
-                fds.push(readable(stdin.as_fd()));
-            }
-        }
-        let timeout = deadline.map_or(PollTimeout::NONE, |deadline| {
-            let left = deadline
-                .saturating_duration_since(Instant::now())
-                .as_millis()
-                .saturating_add(1);
-            PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
-        });
-        match poll(&mut fds, timeout) {
+        let master = self.terminal.as_ref().map(AsFd::as_fd);
+        let input = (master.is_some() && input_open).then(|| stdin.as_fd());
+        let sources = [
+            Some(signals.as_fd()),
+            Some(self.channel.as_fd()),
+            client.map(AsFd::as_fd),
+            master,
+            input,
+        ];
+        let mut fds: Vec<PollFd> = sources.into_iter().flatten().map(readable).collect();
+        match poll(&mut fds, timeout(deadline)) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno),
         }
-        let happened = |index: usize| fds.get(index).and_then(PollFd::any).unwrap_or(false);
+        let mut happened = fds.iter().map(|fd| fd.any().unwrap_or(false));
+        let mut of = |source: Option<BorrowedFd>| source.is_some() && happened.next().unwrap_or(false);
+        let [signal, reported, client_gone, output, input] = sources.map(&mut of);
         Ok(Awake {
-            signal: happened(0),
-            reported: happened(1),
-            output: happened(2),
-            input: happened(3),
+            signal,
+            reported,
+            client_gone,
+            output,
+            input,
         })
     }
 
@@ -181,6 +201,28 @@ impl Sandbox {
             }
         }
     }
+}
+
+fn timeout(deadline: Option<Instant>) -> PollTimeout {
+    deadline.map_or(PollTimeout::NONE, |deadline| {
+        let left = deadline
+            .saturating_duration_since(Instant::now())
+            .as_millis()
+            .saturating_add(1);
+        PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+    })
+}
+
+/// The process that started us, to end with it (PR_SET_PDEATHSIG would follow one of its threads instead).
+///
+/// Only a client that speaks through a pipe or a socket counts: a server started in the background by a
+/// shell, with a terminal or a file as its stdin, outlives the shell as any program does.
+fn client() -> Option<OwnedFd> {
+    let kind = nix::sys::stat::fstat(std::io::stdin()).ok()?.st_mode & libc::S_IFMT;
+    let spoken_to = matches!(kind, libc::S_IFIFO | libc::S_IFSOCK);
+    spoken_to
+        .then(|| sys::open_pidfd(nix::unistd::getppid()).ok())
+        .flatten()
 }
 
 fn exit(status: i32) -> Exit {

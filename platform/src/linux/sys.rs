@@ -237,10 +237,22 @@ pub fn signal_pidfd(pidfd: BorrowedFd, signal: i32) -> Result<()> {
     .map(drop)
 }
 
+/// A descriptor that becomes readable when the process ends, pidfd_open(2).
+pub fn open_pidfd(pid: nix::unistd::Pid) -> Result<OwnedFd> {
+    // SAFETY: takes two numbers.
+    owned(unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) })
+}
+
 /// Whether the kernel started us with more rights than our caller has (setuid, setgid, file capabilities).
 pub fn started_privileged() -> bool {
     // SAFETY: getauxval takes a number and returns one.
     unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+}
+
+/// Keeps other processes of the user from looking into this one, and its memory out of core files
+/// (PR_SET_DUMPABLE(2const)). A failure is impossible: 0 is a valid value.
+pub fn hide_memory() {
+    let _ = nix::sys::prctl::set_dumpable(false);
 }
 
 /// Installs a compiled filter on this thread, seccomp(2) SECCOMP_SET_MODE_FILTER without flags.
@@ -334,6 +346,25 @@ pub fn reset_signals() -> Result<()> {
         unsafe { libc::sigaction(signal, &default, std::ptr::null_mut()) };
     }
     nix::sys::signal::SigSet::empty().thread_set_mask()
+}
+
+unsafe extern "C" {
+    /// Set by the linker: where the program begins, and where its code ends.
+    static __executable_start: u8;
+    static etext: u8;
+}
+
+/// Gives the pages of our code and constants back to the page cache (madvise(2), MADV_DONTNEED).
+///
+/// Most of the program has done its work when the server runs; what the wait still needs is mapped again
+/// when it is touched. A failure costs memory and nothing else.
+pub fn release_code() {
+    const PAGE: usize = 4096;
+    let start = &raw const __executable_start as usize;
+    let end = (&raw const etext as usize) & !(PAGE - 1);
+    // SAFETY: the linker lays the read-only part of the program between these symbols. Its pages are those of
+    // the file, never written to, so they come back unchanged.
+    unsafe { libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_DONTNEED) };
 }
 
 /// The errno as an [`io::Error`], for its text.

@@ -7,6 +7,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
 use nix::sys::termios::{self, SetArg, Termios};
 
 use super::tree::Tree;
@@ -53,6 +55,29 @@ pub fn take(slave: &OwnedFd) -> nix::Result<()> {
     }
     nix::unistd::dup2_stdin(slave)?;
     nix::unistd::dup2_stdout(slave)
+}
+
+/// Opens stdout and stderr again for writing only where they are terminals. A terminal is open for both on every
+/// stream, so a server whose stderr it is would read what the user types there.
+///
+/// # Errors
+/// EACCES on a terminal of another user.
+pub fn write_only() -> nix::Result<()> {
+    let again = |stream: BorrowedFd| -> nix::Result<Option<OwnedFd>> {
+        if !is_terminal(stream) {
+            return Ok(None);
+        }
+        let path = format!("/proc/self/fd/{}", stream.as_raw_fd());
+        let flags = OFlag::O_WRONLY | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+        nix::fcntl::open(path.as_str(), flags, Mode::empty()).map(Some)
+    };
+    if let Some(stdout) = again(std::io::stdout().as_fd())? {
+        nix::unistd::dup2_stdout(stdout)?;
+    }
+    if let Some(stderr) = again(std::io::stderr().as_fd())? {
+        nix::unistd::dup2_stderr(stderr)?;
+    }
+    Ok(())
 }
 
 /// Gives the terminal behind `to` the size of the one behind `from`.

@@ -115,3 +115,42 @@ fn resolving_a_program_of_the_system_is_fast() {
         start.elapsed() / 200
     );
 }
+
+#[test]
+fn java_of_the_machine_finds_its_configuration_in_the_box() {
+    let Ok(java) = fs::canonicalize("/usr/bin/java") else {
+        return;
+    };
+    let mut runtime = run(&["/usr/bin/java", "-version"], &this_machine());
+    assert_eq!(
+        runtime.env,
+        [(
+            "JAVA_HOME".into(),
+            java.ancestors().nth(2).unwrap().as_os_str().to_owned()
+        )]
+    );
+    let system = super::super::system();
+    runtime.mounts.extend(system.mounts);
+    runtime.links.extend(system.links);
+    let security = java
+        .ancestors()
+        .nth(2)
+        .unwrap()
+        .join("lib/security/default.policy");
+    assert_eq!(
+        in_box(&runtime, &security).and_then(|file| file.canonicalize().ok()),
+        security.canonicalize().ok()
+    );
+}
+
+#[test]
+fn libraries_of_a_program_are_read_from_its_header() {
+    let elf = super::super::elf::Elf::read(Path::new("/bin/sh")).unwrap();
+    assert!(
+        elf.needed
+            .iter()
+            .any(|name| name.to_string_lossy().starts_with("libc.")),
+        "{elf:?}"
+    );
+    assert!(elf.loader.is_some_and(|loader| loader.is_file()));
+}

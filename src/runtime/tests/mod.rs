@@ -172,11 +172,7 @@ fn in_box(runtime: &Runtime, path: &Path) -> Option<PathBuf> {
                 .iter()
                 .find(|link| link.at == seen)
                 .map(|link| link.target.clone());
-            let shown = runtime
-                .mounts
-                .iter()
-                .filter(|mount| seen.starts_with(&mount.at))
-                .next_back();
+            let shown = runtime.mounts.iter().rfind(|mount| seen.starts_with(&mount.at));
             let source = match shown {
                 Some(mount) => Some(mount.source.join(seen.strip_prefix(&mount.at).unwrap())),
                 None if super::system::holds(&seen) => Some(seen.clone()),
@@ -193,11 +189,7 @@ fn in_box(runtime: &Runtime, path: &Path) -> Option<PathBuf> {
                 continue 'again;
             }
         }
-        let mount = runtime
-            .mounts
-            .iter()
-            .filter(|mount| path.starts_with(&mount.at))
-            .next_back();
+        let mount = runtime.mounts.iter().rfind(|mount| path.starts_with(&mount.at));
         return match mount {
             Some(mount) => Some(normal_join(&mount.source, path.strip_prefix(&mount.at).unwrap())),
             None if super::system::holds(&path) => Some(path),

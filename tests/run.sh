@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# All tests, from a fresh clone on a machine with nothing but Rust: unit and end-to-end tests, the escape
+# suite, and real servers driven by the official clients. As root everything runs twice: once as root and
+# once as an ordinary user.
+#
+#   tests/run.sh             everything
+#   tests/run.sh --no-servers    leave out the real servers (they need Node.js, Python and their registries)
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+servers=yes
+for argument in "$@"; do
+    case $argument in
+    --no-servers) servers=no ;;
+    *) echo "error: unknown argument \"$argument\"" >&2; echo "  hint: --no-servers is the only one" >&2; exit 2 ;;
+    esac
+done
+
+as_root() {
+    if [[ $EUID -eq 0 ]]; then "$@"; else sudo "$@"; fi
+}
+
+# A C compiler to link with, and what the tests run in the box.
+install_what_is_missing() {
+    local missing=()
+    command -v cc >/dev/null || missing+=(gcc libc6-dev)
+    command -v python3 >/dev/null || missing+=(python3)
+    command -v git >/dev/null || missing+=(git)
+    command -v setpriv >/dev/null || missing+=(util-linux)
+    if [[ $servers == yes ]]; then
+        command -v node >/dev/null || missing+=(nodejs)
+        command -v npm >/dev/null || missing+=(npm)
+        /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+    fi
+    [[ ${#missing[@]} -gt 0 ]] || return 0
+    echo "installing: ${missing[*]}" >&2
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends --yes "${missing[@]}" >/dev/null
+}
+
+install_what_is_missing
+cargo build --workspace --locked
+cargo test --workspace --locked
+
+[[ $servers == yes ]] || exit 0
+cargo build --release --locked
+if [[ $EUID -ne 0 ]]; then
+    exec tests/servers/run.py
+fi
+
+# A checkout below a private folder, such as root's home, is out of an ordinary user's reach: test a copy.
+place=tests/servers
+export MCP_SANDBOX=$PWD/target/release/mcp-sandbox
+if ! setpriv --reuid=65534 --regid=65534 --clear-groups test -x "$MCP_SANDBOX"; then
+    copy=$(mktemp -d /var/tmp/mcp-sandbox-tests.XXXXXX)
+    trap 'rm -rf "$copy"' EXIT
+    tar -C tests -cf - --exclude=.venv --exclude=node_modules servers | tar -C "$copy" -xf -
+    install -m 755 "$MCP_SANDBOX" "$copy/mcp-sandbox"
+    chmod -R a+rX "$copy"
+    place=$copy/servers
+    export MCP_SANDBOX=$copy/mcp-sandbox
+fi
+"$place/run.py"
+"$place/run.py" --as-user nobody
