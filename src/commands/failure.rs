@@ -75,7 +75,7 @@ fn of_step(step: &Step, errno: i32) -> Error {
                 "nothing can be put at {} of the box: a symbolic link or a file is in the way",
                 quote(at)
             ))
-            .hint("a server of an earlier run may have left it in its home; look at it before you remove it")
+            .hint("only a folder goes on a folder and a file on a file; a server of an earlier run may have left what is there")
         }
         Step::Proc => of_host(
             format!("cannot mount /proc in the box: {why}"),

@@ -139,6 +139,32 @@ fn a_target_inside_another_mount_must_exist() {
 }
 
 #[test]
+fn a_folder_goes_on_no_file_of_another_mount() {
+    let case = Case::new();
+    let outer = "{ path = \"${profile_dir}/../data\", at = \"/d\" }";
+    mounts(
+        &case,
+        &format!("{outer}, {{ path = \"${{profile_dir}}\", at = \"/d/file\" }}"),
+    );
+    case.sh("true").refused(&[
+        "nothing can be put at \"/d/file\" of the box: ",
+        "hint: only a folder goes on a folder",
+    ]);
+    mounts(
+        &case,
+        &format!("{outer}, {{ path = \"${{profile_dir}}/p.toml\", at = \"/d/file\" }}"),
+    );
+    assert_eq!(case.sh("head -1 /d/file").ok(), "version = 1\n");
+    std::os::unix::fs::symlink("file", case.path("data/link")).unwrap();
+    mounts(
+        &case,
+        &format!("{outer}, {{ path = \"${{profile_dir}}/p.toml\", at = \"/d/link\" }}"),
+    );
+    case.sh("true")
+        .refused(&["nothing can be put at \"/d/link\" of the box: a symbolic link"]);
+}
+
+#[test]
 fn create_makes_a_private_folder_at_launch_only() {
     let case = Case::new();
     mounts(

@@ -191,3 +191,21 @@ fn as_root_what_is_made_for_the_user_belongs_to_the_user() {
     let uid = nobody().uid.as_raw();
     assert_eq!(fs::metadata(case.path("data/new/deep/file")).unwrap().uid(), uid);
 }
+
+#[test]
+fn as_root_what_the_profile_gives_need_not_lie_where_the_user_could_walk() {
+    if !is_root() {
+        return;
+    }
+    let case = Case::new();
+    case.write("home/closed/open/file", "shown\n");
+    set_mode(&case.path("home/closed"), 0o700);
+    case.profile(
+        "[process]\nuser = \"nobody\"\n[filesystem]\nmounts = [{ path = \"~/closed/open\", at = \"/open\" }]",
+    );
+    assert_eq!(case.sh("cat /open/file").ok(), "shown\n");
+    case.profile(
+        "[process]\nuser = \"nobody\"\n[filesystem]\nmounts = [{ path = \"~/closed\", at = \"/closed\" }]",
+    );
+    case.sh("cat /closed/open/file").failed("Permission denied");
+}

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, readlinkat};
-use nix::sys::stat::{Mode, SFlag, fstat, fstatat, mkdirat, mknodat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat, mknodat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchownat, geteuid, symlinkat, unlinkat};
 
 use super::sys::{self, Filesystem};
@@ -59,6 +59,7 @@ impl Tree {
             return self.attach_new(tree, at, source.kind);
         }
         let target = self.open_with(at, libc::O_PATH)?;
+        check_kind(fstat(&target)?, source.kind)?;
         sys::attach(tree.as_fd(), target.as_fd(), c"")?;
         self.forget_below(at);
         Ok(())
@@ -165,7 +166,10 @@ impl Tree {
             ),
         };
         match made {
-            Err(Errno::EEXIST) => check_kind(parent.as_fd(), &name, kind)?,
+            Err(Errno::EEXIST) => {
+                let there = fstatat(parent.as_fd(), name.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW)?;
+                check_kind(there, kind)?;
+            }
             other => other?,
         }
         sys::attach(mount.as_fd(), parent.as_fd(), &name)?;
@@ -280,9 +284,8 @@ fn make_directory(parent: BorrowedFd, name: &CStr, mode: u32) -> Result<()> {
 
 /// A mount goes on a thing of its own kind. move_mount(2) says EINVAL to any other, as it does for much else; here a
 /// symbolic link is ELOOP and the rest EEXIST.
-fn check_kind(parent: BorrowedFd, name: &CStr, kind: SFlag) -> Result<()> {
-    let stat = fstatat(parent, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
-    match SFlag::from_bits_truncate(stat.st_mode & libc::S_IFMT) {
+fn check_kind(target: FileStat, kind: SFlag) -> Result<()> {
+    match SFlag::from_bits_truncate(target.st_mode & libc::S_IFMT) {
         SFlag::S_IFLNK => Err(Errno::ELOOP),
         found if (found == SFlag::S_IFDIR) == (kind == SFlag::S_IFDIR) => Ok(()),
         _ => Err(Errno::EEXIST),
