@@ -98,7 +98,14 @@ fn flags_get_no_more_than_profiles() {
     }
     with(&case, &["--read", "none"], "true").refused(&["--read: error: \"", "/work/none\" does not exist"]);
     with(&case, &["--write", "none"], "true").refused(&["--write: error: ", "make it first"]);
-    with(&case, &["--read", "../data:/etc/x"], "true").refused(&["nothing can be mounted at \"/etc/x\""]);
+    with(&case, &["--read", "../data:/etc/x"], "true").refused(&[
+        "nothing can be mounted at \"/etc/x\"",
+        "hint: choose another place, as in PATH:/workspace",
+    ]);
+    with(&case, &["--read", "../data:place"], "true").refused(&[
+        "/data:place\" does not exist",
+        "in PATH:AT the place in the box starts with /",
+    ]);
     with(&case, &["--read", ".:/x", "--read", "../data:/x"], "true")
         .refused(&["\"/x\" is the target of two mounts"]);
 }

@@ -128,3 +128,31 @@ fn errors_survive_a_closed_stderr() {
         "nobody reads the status line"
     );
 }
+
+#[test]
+fn standard_streams_may_be_closed() {
+    let case = Case::new();
+    let ours = env!("CARGO_BIN_EXE_mcp-sandbox");
+    let shell = |line: &str| {
+        let mut command = std::process::Command::new("/bin/sh");
+        command
+            .args(["-c", line])
+            .env("HOME", case.path("home"))
+            .current_dir(case.path("work"));
+        command.output().unwrap()
+    };
+    for line in [
+        "profiles list >&-",
+        "run -q -- /bin/true >&- 2>&- <&-",
+        "explain -- true >&- 2>&-",
+    ] {
+        let output = shell(&format!("{ours} {line}"));
+        assert_eq!(
+            (output.status.code(), output.stderr.as_slice()),
+            (Some(0), b"".as_slice()),
+            "{line}: {output:?}"
+        );
+    }
+    let output = shell(&format!("{ours} run -q -- /bin/echo ran <&-"));
+    assert_eq!(output.stdout, b"ran\n", "{output:?}");
+}
