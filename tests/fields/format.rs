@@ -147,6 +147,81 @@ fn keys_that_do_not_exist_are_refused_at_their_place() {
 }
 
 #[test]
+fn keys_in_the_wrong_table_are_sent_to_theirs() {
+    let case = Case::new();
+    for (text, expected) in [
+        (
+            "mounts = []",
+            "2:1: error: unknown key \"mounts\" in a profile\n  hint: it belongs in [filesystem]; valid keys: ",
+        ),
+        (
+            "env = {}",
+            "2:1: error: unknown key \"env\" in a profile\n  hint: it belongs in [process]; ",
+        ),
+        (
+            "[process]\npass = []",
+            "3:1: error: unknown key \"pass\" in [process]\n  hint: it belongs in [process.env]; ",
+        ),
+        (
+            "[filesystem]\nat = \"/x\"",
+            "3:1: error: unknown key \"at\" in [filesystem]\n  hint: it belongs in a mount; ",
+        ),
+        (
+            "[command]\ncwdd = \"/x\"",
+            "3:1: error: unknown key \"cwdd\" in [command]\n  hint: did you mean \"cwd\"? ",
+        ),
+        (
+            "[contexts.a.command]\nmatch = []",
+            "3:1: error: unknown key \"match\" in [contexts.a.command]\n  hint: it belongs in [command]; ",
+        ),
+    ] {
+        case.profile(text);
+        case.sh("true").refused(&[&format!("../conf/p.toml:{expected}")]);
+    }
+}
+
+#[test]
+fn values_of_the_wrong_type_are_shown_how_to_write() {
+    let case = Case::new();
+    for (text, expected) in [
+        (
+            "[command]\nrun = \"npx x\"",
+            "3:7: error: \"run\" must be a list, found a string\n  hint: a list is written as [\"one\", \"two\"]",
+        ),
+        (
+            "[process.env]\nset = { PORT = 80 }",
+            "3:16: error: \"PORT\" must be a string, found an integer\n  hint: write it in quotes: \"80\"",
+        ),
+        (
+            "[filesystem]\nmounts = [\"~/x\"]",
+            "3:11: error: a mount must be a table, found a string\n  hint: a table is written as { key = \"value\" }",
+        ),
+        (
+            "filesystem = 3",
+            "2:14: error: [filesystem] must be a table, found an integer",
+        ),
+    ] {
+        case.profile(text);
+        case.sh("true").refused(&[&format!("../conf/p.toml:{expected}")]);
+    }
+}
+
+#[test]
+fn a_byte_order_mark_and_windows_line_ends_are_fine() {
+    let case = Case::new();
+    case.write(
+        "conf/p.toml",
+        "\u{feff}version = 1\r\n[process.env]\r\nset = { A = \"1\" }\r\n",
+    );
+    assert_eq!(case.sh("echo $A").ok(), "1\n");
+    case.write("conf/p.toml", "\u{feff}versoin = 1\r\n[proces]\r\n");
+    case.sh("true").refused(&[
+        "p.toml:1:1: error: unknown key \"versoin\"",
+        "p.toml:2:2: error: unknown key \"proces\"",
+    ]);
+}
+
+#[test]
 fn check_tells_every_error_at_once() {
     let case = Case::new();
     assert_eq!(case.check().ok(), "ok: ../conf/p.toml\n");
