@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand};
 
 use crate::duration;
+use crate::error::printable;
 
 /// Run any MCP server in a box that the operating system enforces.
 #[derive(Debug, Parser)]
@@ -152,6 +154,28 @@ pub enum DemoPart {
     Bystander {
         token: String,
     },
+}
+
+/// What clap's own words leave open about an error of the command line: where the server's command belongs.
+pub fn hint(error: &clap::Error) -> Option<String> {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let word = match error.kind() {
+        ErrorKind::InvalidSubcommand if error.get(ContextKind::SuggestedSubcommand).is_none() => {
+            text(ContextKind::InvalidSubcommand)
+        }
+        ErrorKind::UnknownArgument => text(ContextKind::InvalidArg),
+        _ => None,
+    };
+    let word = word.filter(|word| !word.starts_with('-'))?;
+    let usage = error.get(ContextKind::Usage)?.to_string();
+    let takes_a_command = usage.contains("[-- <COMMAND>...]") || usage.ends_with("mcp-sandbox <COMMAND>");
+    takes_a_command.then(|| {
+        let word = printable(word);
+        format!("  hint: a server's command stands after --, as in: mcp-sandbox run -- {word}")
+    })
 }
 
 /// `PATH:AT` at the last colon that an absolute path follows, so that colons in names need no escape.

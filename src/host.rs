@@ -5,7 +5,7 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use mcp_sandbox_platform::{User, quote};
+use mcp_sandbox_platform::User;
 
 use crate::error::Error;
 use crate::{profile, runtime};
@@ -126,16 +126,10 @@ impl Account {
         }
     }
 
-    /// The account of `name`, or of the uid that it spells.
-    ///
-    /// # Errors
-    /// There is none.
-    pub fn of(name: &str) -> Result<Self, Error> {
+    /// The account of `name`, or of the uid that it spells; none if there is none.
+    pub fn of(name: &str) -> Option<Self> {
         let uid = name.parse::<u32>().ok();
-        let known = find(|account| account.user.name == name || Some(account.user.uid) == uid);
-        known.ok_or_else(|| {
-            Error::setup(format!("there is no user {}", quote(name))).hint("the names are in /etc/passwd")
-        })
+        find(|account| account.user.name == name || Some(account.user.uid) == uid)
     }
 }
 

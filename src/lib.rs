@@ -24,6 +24,9 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
+            if let Some(hint) = cli::hint(&error) {
+                commands::out::warn(&hint);
+            }
             let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
             return if asked_for {
                 ExitCode::SUCCESS

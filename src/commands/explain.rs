@@ -1,11 +1,10 @@
 //! `explain`: what a server could see, do and reach. It prints the policy and the plan that `run` carries out.
 
+use std::ffi::OsString;
 use std::path::Path;
 
-use comfy_table::presets::NOTHING;
-use comfy_table::{ContentArrangement, Table};
 use mcp_sandbox_platform::linux::{self, ALLOWED, ARGUMENTS, REFUSED};
-use mcp_sandbox_platform::{Access, HomeKind, Mount, Network, Policy, Support};
+use mcp_sandbox_platform::{Access, HomeKind, Mount, Network, Policy, Support, quote};
 use serde_json::{Value, json};
 
 use super::{failure, out, request};
@@ -13,6 +12,7 @@ use crate::cli::Explain;
 use crate::error::Error;
 use crate::host::Facts;
 use crate::policy::{self, Resolved};
+use crate::runtime::SYSTEM_REASON;
 
 /// Resolves and shows; starts nothing, makes nothing.
 pub fn run(args: Explain) -> Result<(), Error> {
@@ -29,23 +29,23 @@ pub fn run(args: Explain) -> Result<(), Error> {
         let json = json(&resolved, &plan.lines(), &support);
         return out::print(&format!("{json:#}\n"));
     }
-    out::print(&text(&resolved))
+    out::print(&format!("{}\n", text(&resolved).trim_end()))
 }
 
 /// The policy for a person.
 pub fn text(resolved: &Resolved) -> String {
     let policy = &resolved.policy;
     let sections = [
-        ("Profile", vec![profile(resolved)]),
-        ("Command", vec![command(policy)]),
+        ("Profile", profile(resolved)),
+        ("Command", command(policy)),
         ("Sees", sees(resolved)),
-        ("Reaches", vec![[network(policy), String::new(), String::new()]]),
+        ("Reaches", vec![network(policy)]),
         ("Does", does(policy)),
         ("Environment", environment(policy)),
     ];
     let mut text = String::new();
-    for (title, rows) in sections {
-        text += &format!("{title}\n{}\n\n", indented(rows));
+    for (title, lines) in sections {
+        text += &format!("{title}\n  {}\n\n", lines.join("\n  "));
     }
     for path in &resolved.hidden {
         text += &format!(
@@ -53,83 +53,126 @@ pub fn text(resolved: &Resolved) -> String {
             shown(path)
         );
     }
+    if !resolved.hidden.is_empty() {
+        text.push('\n');
+    }
     text
 }
 
-type Row = [String; 3];
+/// Columns of a line, its two of indentation left out: more than this wraps on many terminals.
+const WIDTH: usize = 78;
+/// Columns of the access before a path.
+const ACCESS: usize = 7;
 
-fn indented(rows: Vec<Row>) -> String {
-    let mut table = Table::new();
-    table
-        .load_style(NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled);
-    table.add_rows(rows);
-    let lines = table
-        .lines()
-        .map(|line| format!("  {}", line.trim()))
-        .collect::<Vec<_>>();
-    lines.join("\n")
-}
-
-fn profile(resolved: &Resolved) -> Row {
-    let picked = if resolved.picked {
-        "it fits the command"
-    } else {
-        ""
+fn profile(resolved: &Resolved) -> Vec<String> {
+    let name = out::printable(&resolved.policy.profile);
+    let name = match resolved.picked {
+        true => format!("{name} (it fits the command)"),
+        false => name,
     };
-    [
-        out::printable(&resolved.policy.profile),
-        picked.into(),
-        String::new(),
-    ]
+    let description = resolved.description.as_ref().map(out::printable);
+    std::iter::once(name).chain(description).collect()
 }
 
-fn command(policy: &Policy) -> Row {
-    let words: Vec<String> = policy.command.argv.iter().map(shown).collect();
-    [
-        shown(&policy.command.program),
-        words.join(" "),
+fn command(policy: &Policy) -> Vec<String> {
+    let argv: Vec<String> = policy.command.argv.iter().map(word).collect();
+    vec![
+        argv.join(" "),
+        format!("executes {}", shown(&policy.command.program)),
         format!("in {}", shown(&policy.command.cwd)),
     ]
 }
 
-/// The user's own paths first; then what the box is made of.
-fn sees(resolved: &Resolved) -> Vec<Row> {
+/// A word of a command line, quoted where it would not be seen as one.
+fn word(word: &OsString) -> String {
+    match word.is_empty()
+        || word
+            .as_encoded_bytes()
+            .iter()
+            .any(|byte| byte.is_ascii_whitespace())
+    {
+        true => quote(word),
+        false => shown(word),
+    }
+}
+
+/// The user's own paths first; then what the box is made of, the same for every command last.
+fn sees(resolved: &Resolved) -> Vec<String> {
     let policy = &resolved.policy;
-    let home = match &policy.home.kind {
-        HomeKind::Ephemeral(size) => format!("private, in memory, {size}, gone at the end"),
-        HomeKind::Persistent(path) => format!("private, kept in {}", shown(path)),
-    };
     let (asked, rest): (Vec<&Mount>, Vec<&Mount>) = policy
         .mounts
         .iter()
         .partition(|mount| resolved.asked.contains(mount));
-    let row = |mount: &Mount| {
-        let from = if mount.source == mount.at {
-            String::new()
-        } else {
-            format!("from {}, ", shown(&mount.source))
-        };
-        [
-            access(mount.access).into(),
-            shown(&mount.at),
-            format!("{from}{}", out::printable(&mount.reason)),
-        ]
-    };
-    let own = [
-        ["write".into(), shown(&policy.home.at), home],
-        [
-            "write".into(),
-            "/tmp".into(),
-            format!("private, in memory, {}, gone at the end", policy.tmp),
-        ],
-    ];
-    asked
+    let (system, runtime): (Vec<&Mount>, Vec<&Mount>) = rest
         .into_iter()
-        .map(row)
-        .chain(own)
-        .chain(rest.into_iter().map(row))
-        .collect()
+        .partition(|mount| mount.reason.starts_with(SYSTEM_REASON));
+    let mut rows: Vec<Row> = asked.into_iter().map(row).collect();
+    rows.extend(own(policy));
+    rows.extend(runtime.into_iter().map(row));
+    let mut lines = aligned(&rows);
+    lines.push("read   of the system: programs, libraries, certificates, time zones, locale".into());
+    let paths = system.iter().map(|mount| shown(&mount.at));
+    let wrapped = wrapped(paths, WIDTH - ACCESS);
+    lines.extend(wrapped.into_iter().map(|line| format!("{:ACCESS$}{line}", "")));
+    lines
+}
+
+/// Access, path in the box, where it is from.
+type Row = (Access, String, String);
+
+fn row(mount: &Mount) -> Row {
+    let from = match mount.source == mount.at {
+        true => String::new(),
+        false => format!("from {}, ", shown(&mount.source)),
+    };
+    let reason = format!("{from}{}", out::printable(&mount.reason));
+    (mount.access, shown(&mount.at), reason)
+}
+
+/// What the box has of its own.
+fn own(policy: &Policy) -> [Row; 2] {
+    let home = match &policy.home.kind {
+        HomeKind::Ephemeral(size) => format!("private home in memory, {size}, gone at the end"),
+        HomeKind::Persistent(path) => format!("private home, kept in {}", shown(path)),
+    };
+    let tmp = format!("private, in memory, {}, gone at the end", policy.tmp);
+    [
+        (Access::Write, shown(&policy.home.at), home),
+        (Access::Write, "/tmp".into(), tmp),
+    ]
+}
+
+/// Rows in columns; the last column goes to a line of its own where it would not fit.
+fn aligned(rows: &[Row]) -> Vec<String> {
+    const MOST: usize = 30;
+    let widths = rows.iter().map(|(_, at, _)| at.chars().count());
+    let width = widths.filter(|width| *width <= MOST).max().unwrap_or(0);
+    let lines = rows.iter().flat_map(|(access, at, reason)| {
+        let line = format!("{:ACCESS$}{at:width$}  {reason}", name(*access));
+        match line.chars().count() <= WIDTH {
+            true => vec![line],
+            false => vec![
+                format!("{:ACCESS$}{at}", name(*access)),
+                format!("{:1$}{reason}", "", ACCESS + 2),
+            ],
+        }
+    });
+    lines.collect()
+}
+
+/// Words in lines of at most `width` columns.
+fn wrapped(words: impl IntoIterator<Item = String>, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in words {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(&word);
+            }
+            _ => lines.push(word),
+        }
+    }
+    lines
 }
 
 fn network(policy: &Policy) -> String {
@@ -140,12 +183,11 @@ fn network(policy: &Policy) -> String {
     }
 }
 
-fn does(policy: &Policy) -> Vec<Row> {
+fn does(policy: &Policy) -> Vec<String> {
     let process = &policy.process;
-    let children = if process.spawn {
-        "may start programs it sees"
-    } else {
-        "starts no child process"
+    let children = match process.spawn {
+        true => "may start programs it sees",
+        false => "starts no child process",
     };
     let rights = match process.capabilities.as_slice() {
         [] => "no capabilities".into(),
@@ -158,22 +200,15 @@ fn does(policy: &Policy) -> Vec<Row> {
         process.user.gid
     );
     let calls = format!("{} system calls", linux::allowed_calls());
-    [children.into(), rights, user, calls]
-        .into_iter()
-        .map(|what| [what, String::new(), String::new()])
-        .collect()
+    vec![children.into(), rights, user, calls]
 }
 
-fn environment(policy: &Policy) -> Vec<Row> {
+fn environment(policy: &Policy) -> Vec<String> {
     // Values may be secrets: names are enough to judge by.
-    let names: Vec<String> = policy.process.env.iter().map(|(name, _)| shown(name)).collect();
-    names
-        .chunks(6)
-        .map(|names| [names.join(" "), String::new(), String::new()])
-        .collect()
+    wrapped(policy.process.env.iter().map(|(name, _)| shown(name)), WIDTH)
 }
 
-fn access(access: Access) -> &'static str {
+fn name(access: Access) -> &'static str {
     match access {
         Access::Read => "read",
         Access::Write => "write",
@@ -181,7 +216,7 @@ fn access(access: Access) -> &'static str {
 }
 
 fn shown(text: impl AsRef<std::ffi::OsStr>) -> String {
-    let quoted = mcp_sandbox_platform::quote(text);
+    let quoted = quote(text);
     quoted[1..quoted.len() - 1].to_owned()
 }
 
@@ -202,6 +237,7 @@ fn json(resolved: &Resolved, plan: &[String], support: &Support) -> Value {
     json!({
         "version": 1,
         "profile": policy.profile,
+        "description": resolved.description,
         "profile_fits_command": resolved.picked,
         "tier": "namespaces",
         "support": support,

@@ -7,7 +7,9 @@ use crate::error::{Error, Kind};
 
 const ENOENT: i32 = 2;
 const EACCES: i32 = 13;
+const EEXIST: i32 = 17;
 const ENOTDIR: i32 = 20;
+const ELOOP: i32 = 40;
 const ESTALE: i32 = 116;
 
 /// The doctor tries every ability by itself and knows the cure of each.
@@ -68,6 +70,13 @@ fn of_step(step: &Step, errno: i32) -> Error {
         .hint(
             "it lies inside another mount, where nothing is ever made: make it there, or choose another `at`",
         ),
+        Step::Bind(Bind { at, .. }) | Step::Link { at, .. } if [ELOOP, EEXIST].contains(&errno) => {
+            Error::setup(format!(
+                "nothing can be put at {} of the box: a symbolic link or a file is in the way",
+                quote(at)
+            ))
+            .hint("only a folder goes on a folder and a file on a file; a server of an earlier run may have left what is there")
+        }
         Step::Proc => of_host(
             format!("cannot mount /proc in the box: {why}"),
             Act::MountProc,

@@ -50,7 +50,7 @@ fn attempt(args: Run, profile: &mut Option<String>) -> Result<Option<Exit>, Erro
     let plan = linux::plan(&resolved.policy, &support).map_err(failure::of_plan)?;
     if args.dry_run {
         out::print(&explain::text(&resolved))?;
-        out::print(&format!("\nPlan\n{}\n", plan.lines().join("\n")))?;
+        out::print(&format!("Plan\n{}\n", plan.lines().join("\n")))?;
         return Ok(None);
     }
     linux::check_standard_streams().map_err(|stream| {
@@ -116,7 +116,9 @@ fn status_lines(resolved: &Resolved, plan: &Plan) -> Vec<String> {
 /// `npx` and its like fail in a box without a network with an error that does not say so.
 fn downloads(resolved: &Resolved) -> Option<String> {
     const DOWNLOADERS: [&str; 6] = ["npx", "bunx", "pnpx", "uvx", "pipx", "pnpm"];
-    let name = Path::new(resolved.policy.command.argv.first()?).file_name()?.to_str()?;
+    let name = Path::new(resolved.policy.command.argv.first()?)
+        .file_name()?
+        .to_str()?;
     DOWNLOADERS.contains(&name).then(|| {
         format!("mcp-sandbox: note: {name} cannot download in the box; install the server first and start it by its own name")
     })

@@ -7,7 +7,7 @@ pub mod mounts;
 pub mod sensitive;
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use mcp_sandbox_platform::{Bytes, Command, Home, HomeKind, Link, Mount, Network, Policy, Process, quote};
 
@@ -30,6 +30,8 @@ pub struct Request {
 #[derive(Debug, Clone)]
 pub struct Resolved {
     pub policy: Policy,
+    /// What the profile says about itself.
+    pub description: Option<String>,
     /// The mounts that the profile, the flags and the arguments ask for.
     pub asked: Vec<Mount>,
     /// The profile was picked by its `command.match`.
@@ -82,7 +84,17 @@ pub fn resolve(request: &Request, facts: &Facts) -> Result<Resolved, Error> {
     let links = links_of(&system, &runtime, &mounts);
 
     let account = account(&profile.user, facts)?;
-    let home = home(&profile, &account, facts)?;
+    let covered = [&system.mounts, &runtime.mounts]
+        .iter()
+        .any(|mounts| is_visible(&account.home, mounts));
+    let home = home(&profile, &account, covered, facts)?;
+    let blocked: Vec<Diagnostic> = asked
+        .iter()
+        .filter_map(|mount| blocked(mount, &home, &links))
+        .collect();
+    if !blocked.is_empty() {
+        return Err(Error::profile(blocked));
+    }
     let cwd = working_directory(&profile, &mounts, &home, facts)?;
     let policy = Policy {
         profile: profile.name.clone(),
@@ -109,6 +121,7 @@ pub fn resolve(request: &Request, facts: &Facts) -> Result<Resolved, Error> {
     };
     Ok(Resolved {
         policy,
+        description: profile.description.map(|text| text.value),
         asked,
         picked,
         warnings,
@@ -188,11 +201,19 @@ fn account(user: &Located<User>, facts: &Facts) -> Result<Account, Error> {
         user: facts.user.clone(),
         home: facts.profile.home.clone(),
     };
-    let wanted = match &user.value {
+    let refused = |message: String, hint: &str| Error::profile(vec![user.origin.diagnostic(message, hint)]);
+    let name = match &user.value {
         User::Inherit => return Ok(own),
-        User::Name(name) => Account::of(name)?,
-        User::Uid(uid) => Account::of(&uid.to_string())?,
+        User::Name(name) => name.clone(),
+        User::Uid(uid) => uid.to_string(),
     };
+    let unknown = || {
+        refused(
+            format!("there is no user {}", quote(&name)),
+            "name one that has a line in /etc/passwd",
+        )
+    };
+    let wanted = Account::of(&name).ok_or_else(unknown)?;
     if wanted.user.uid == own.user.uid {
         return Ok(own);
     }
@@ -201,21 +222,44 @@ fn account(user: &Located<User>, facts: &Facts) -> Result<Account, Error> {
             "only root can start a server as another user, {}",
             quote(&wanted.user.name)
         );
-        return Err(Error::profile(vec![
-            user.origin.diagnostic(message, "remove user, or start as root"),
-        ]));
+        return Err(refused(message, "remove user, or start as root"));
     }
     Ok(wanted)
 }
 
-/// The home in the box lies where the user's home lies on the host, so that paths below it mean the same.
-fn home(profile: &Profile, account: &Account, facts: &Facts) -> Result<Home, Error> {
-    let usual =
-        expand::allowed_target(&account.home, &profile.home.origin).is_ok() && account.home.is_absolute();
-    let at = if usual {
-        account.home.clone()
-    } else {
-        Path::new("/home").join(&account.user.name)
+/// What keeps a mount that was asked for from being made in this box.
+fn blocked(mount: &Mount, home: &Home, links: &[Link]) -> Option<Diagnostic> {
+    let why = match links.iter().find(|link| mount.at.starts_with(&link.at)) {
+        Some(link) => format!(
+            "{} is a link to {} in the box",
+            quote(&link.at),
+            quote(&link.target)
+        ),
+        None if home.at == mount.at => "it is the server's private home".to_owned(),
+        None if home.at.starts_with(&mount.at) => {
+            format!("the server's private home lies in it, at {}", quote(&home.at))
+        }
+        None => return None,
+    };
+    Some(Diagnostic {
+        file: mount.reason.clone(),
+        place: None,
+        message: format!("nothing can be mounted at {}: {why}", quote(&mount.at)),
+        hint: Some("choose another place: --read PATH:AT, or at = \"/workspace\" in a profile".into()),
+    })
+}
+
+/// The home in the box lies where the user's home lies on the host, so that paths below it mean the same; elsewhere
+/// where that would not be a private folder: the system or the runtime shows what is `covered`.
+fn home(profile: &Profile, account: &Account, covered: bool, facts: &Facts) -> Result<Home, Error> {
+    let at: PathBuf = account.home.components().collect();
+    let usual = expand::allowed_target(&at, &profile.home.origin).is_ok()
+        && at.is_absolute()
+        && !at.components().any(|part| part == Component::ParentDir)
+        && !covered;
+    let at = match usual {
+        true => at,
+        false => Path::new("/home").join(&account.user.name),
     };
     let kind = match profile.home.value {
         HomeMode::Ephemeral => HomeKind::Ephemeral(HOME_SIZE),
@@ -254,7 +298,9 @@ fn working_directory(
     facts: &Facts,
 ) -> Result<PathBuf, Error> {
     if let Some(cwd) = expand::cwd(profile, &facts.profile).map_err(|one| Error::profile(vec![one]))? {
-        let inside = cwd == Path::new("/") || cwd.starts_with(&home.at) || cwd.starts_with("/tmp");
+        // Memory is empty at the start but for what leads to a mount; a home that is kept may hold the folder.
+        let kept = matches!(home.kind, HomeKind::Persistent(_)) && cwd.starts_with(&home.at);
+        let inside = kept || cwd == Path::new("/tmp") || home.at.starts_with(&cwd);
         let shown = mounts
             .iter()
             .any(|mount| cwd.starts_with(&mount.at) || mount.at.starts_with(&cwd));
@@ -268,14 +314,24 @@ fn working_directory(
     }
     let own = &facts.profile.cwd;
     // Something below the folder lies where it lies on the host, so paths relative to the folder mean the same.
-    if mounts.iter().any(|mount| mount.source == mount.at && mount.at.starts_with(own)) {
+    if mounts
+        .iter()
+        .any(|mount| mount.source == mount.at && mount.at.starts_with(own))
+    {
         return Ok(own.clone());
     }
     // The innermost mount that shows the folder.
     let showing = mounts.iter().filter(|mount| own.starts_with(&mount.source));
-    let shown = showing.max_by_key(|mount| mount.source.components().count()).and_then(|mount| {
-        let path = mount.at.join(own.strip_prefix(&mount.source).ok()?);
-        Some(path.components().collect())
-    });
+    let shown = showing
+        .max_by_key(|mount| mount.source.components().count())
+        .and_then(|mount| {
+            let path = mount.at.join(own.strip_prefix(&mount.source).ok()?);
+            Some(path.components().collect())
+        });
     Ok(shown.unwrap_or_else(|| home.at.clone()))
 }
+
+#[cfg(unix)]
+#[cfg(test)]
+#[path = "resolve_tests.rs"]
+mod tests;

@@ -107,7 +107,9 @@ fn unreachable(wanted: &Path, error: &io::Error, path: &Located<PathText>) -> Di
 
 fn missing(wanted: &Path, followed: &Followed, access: Access, path: &Located<PathText>) -> Diagnostic {
     let message = format!("{} does not exist", quote(wanted));
+    let colon = wanted.as_os_str().as_encoded_bytes().contains(&b':');
     let cure = match (path.origin.is_flag(), access) {
+        (true, _) if colon => "in PATH:AT the place in the box starts with /",
         (true, _) => "make it first",
         (false, Access::Write) => "add create = true to have it made",
         (false, Access::Read) => "make it first, or drop the mount",

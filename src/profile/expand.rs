@@ -84,16 +84,20 @@ pub fn target(given: &Located<PathText>, host: &Host) -> Result<PathBuf, Diagnos
 pub fn allowed_target(at: &Path, origin: &Origin) -> Result<(), Diagnostic> {
     let refusal = |why: &str| {
         let message = format!("nothing can be mounted at {}: {why}", quote(at));
-        Err(origin.diagnostic(
-            message,
-            "choose another place with at, such as at = \"/workspace\"",
-        ))
+        let hint = match origin.is_flag() {
+            true => "choose another place, as in PATH:/workspace",
+            false => "choose another place with at, such as at = \"/workspace\"",
+        };
+        Err(origin.diagnostic(message, hint))
     };
     if at == Path::new("/") {
         return refusal("it is the root of the box");
     }
     if let Some(taken) = MADE_BY_THE_BOX.iter().find(|taken| at.starts_with(taken)) {
         return refusal(&format!("the box has its own {taken}"));
+    }
+    if at == Path::new("/tmp") {
+        return refusal("the box has its own /tmp");
     }
     if is_system(at) && at.components().count() == 2 {
         return refusal("it holds the system's programs and libraries");

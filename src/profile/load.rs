@@ -36,6 +36,19 @@ const ENV: [&str; 2] = ["pass", "set"];
 const CONTEXT: [&str; 3] = ["command", "filesystem", "process"];
 const CONTEXT_COMMAND: [&str; 2] = ["run", "cwd"];
 
+/// The table of the schema that has a key, for whoever wrote it elsewhere.
+pub fn table_of(key: &str) -> Option<&'static str> {
+    let tables: [(&str, &[&str]); 5] = [
+        ("[command]", &COMMAND),
+        ("[filesystem]", &FILESYSTEM),
+        ("[process]", &PROCESS),
+        ("[process.env]", &ENV),
+        ("a mount", &MOUNT),
+    ];
+    let found = tables.into_iter().find(|(_, keys)| keys.contains(&key));
+    found.map(|(table, _)| table)
+}
+
 /// Reads one profile.
 ///
 /// # Errors
@@ -76,6 +89,8 @@ fn text_of<'b>(bytes: &'b [u8], source: &Source) -> Result<&'b str, Diagnostic> 
             "a profile is a short TOML file: is this the right one?",
         ));
     }
+    // Editors of Windows mark UTF-8 with a byte order mark.
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     std::str::from_utf8(bytes).map_err(|error| {
         let place = place_in_bytes(bytes, error.valid_up_to());
         refusal(

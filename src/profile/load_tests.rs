@@ -210,7 +210,7 @@ fn wrong_types_are_named() {
         ),
         (
             "[filesystem]\nmounts = [\"/x\"]",
-            "\"a mount\" must be a table, found a string",
+            "a mount must be a table, found a string",
         ),
         (
             "[filesystem]\nmounts = [{ path = 1 }]",

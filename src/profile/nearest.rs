@@ -6,13 +6,11 @@ pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) ->
     let allowed = (word.chars().count() / 3).max(1);
     candidates
         .into_iter()
-        .map(|candidate| {
-            (
-                strsim::damerau_levenshtein(&word, &candidate.to_lowercase()),
-                candidate,
-            )
+        .filter_map(|candidate| {
+            let lower = candidate.to_lowercase();
+            let distance = strsim::damerau_levenshtein(&word, &lower);
+            (distance <= allowed || related(&word, &lower)).then_some((distance, candidate))
         })
-        .filter(|(distance, candidate)| *distance <= allowed || related(&word, candidate))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
@@ -42,6 +40,7 @@ mod tests {
             nearest("server-filesystem", ["filesystem", "time"]),
             Some("filesystem")
         );
+        assert_eq!(nearest("NET_BIND", ["SETGID", "NET_BIND_X"]), Some("NET_BIND_X"));
         assert_eq!(nearest("network", ["command", "process"]), None);
         assert_eq!(nearest("", ["tmp"]), None);
         assert_eq!(did_you_mean("zzz", ["tmp"]), "");

@@ -9,6 +9,7 @@ use mcp_sandbox_platform::quote;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::load;
 use super::nearest::did_you_mean;
 use super::origin::{Located, Origin, Source};
 use crate::error::Diagnostic;
@@ -103,7 +104,10 @@ impl<'s> Reader<'s> {
         for key in entries.keys() {
             let text: &str = key.get_ref();
             if !valid.contains(&text) {
-                let near = did_you_mean(text, valid.iter().copied());
+                let near = match load::table_of(text) {
+                    Some(table) => format!("it belongs in {table}; "),
+                    None => did_you_mean(text, valid.iter().copied()),
+                };
                 let message = format!("unknown key {} in {name}", quote(text));
                 self.error(
                     &key.span(),
@@ -185,7 +189,15 @@ impl<'s> Reader<'s> {
         found: &DeValue<'_>,
     ) -> Option<T> {
         let message = format!("{} must be {expected}, found {}", named(key), described(found));
-        self.error(span, message, format!("write {expected} here"));
+        let hint = match (expected, found) {
+            ("a string", DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_)) => {
+                format!("write it in quotes: {}", quote(self.written(span)))
+            }
+            ("a list", _) => "a list is written as [\"one\", \"two\"]".to_owned(),
+            ("a table", _) => "a table is written as { key = \"value\" } or below a line [name]".to_owned(),
+            _ => format!("write {expected} here"),
+        };
+        self.error(span, message, hint);
         None
     }
 }
@@ -216,9 +228,9 @@ impl<'t> Table<'t> {
     }
 }
 
-/// Tables are named with their brackets, keys in quotes.
+/// Tables are named with their brackets or in words, keys in quotes.
 fn named(key: &str) -> String {
-    if key.starts_with('[') {
+    if key.starts_with('[') || key.contains(' ') {
         key.to_owned()
     } else {
         quote(key)

@@ -3,7 +3,7 @@
 use mcp_sandbox_platform::{Bytes, quote};
 
 use super::layer::valid_env_name;
-use super::nearest::did_you_mean;
+use super::nearest::nearest;
 
 /// What is wrong, and the hint.
 type Refusal = (String, String);
@@ -14,17 +14,13 @@ pub fn capability(text: &str) -> Result<String, Refusal> {
         .map(str::to_owned)
         .ok_or_else(|| {
             let upper = text.to_uppercase();
-            let full = if upper.starts_with("CAP_") {
-                upper
-            } else {
-                format!("CAP_{upper}")
-            };
-            let near = did_you_mean(&full, super::capability::NAMES);
+            let short = upper.strip_prefix("CAP_").unwrap_or(&upper);
+            // Without what all of them have in common, which would make any two of them near.
+            let names = super::capability::NAMES.map(|name| &name["CAP_".len()..]);
+            let near = nearest(short, names).map(|near| format!("did you mean \"CAP_{near}\"? "));
             let message = format!("unknown capability {}", quote(text));
-            (
-                message,
-                format!("{near}capabilities(7) lists them, such as CAP_NET_BIND_SERVICE"),
-            )
+            let hint = "capabilities(7) lists them, such as CAP_NET_BIND_SERVICE";
+            (message, near.unwrap_or_default() + hint)
         })
 }
 

@@ -29,7 +29,7 @@ use mcp_sandbox_platform::{Link, Mount, quote};
 
 use crate::error::Error;
 
-pub use system::{System, system};
+pub use system::{REASON as SYSTEM_REASON, System, system};
 
 /// The facts about the host and its user that decide what a command stands for.
 #[derive(Debug, Clone, Default)]

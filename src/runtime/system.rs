@@ -17,6 +17,9 @@ pub struct System {
     pub links: Vec<Link>,
 }
 
+/// How the reason of every mount of the system starts.
+pub const REASON: &str = "system: ";
+
 /// Path and reason; every line costs each launch some 30 µs, so it holds what programs fail without.
 /// A symbolic link that leads into the table is reproduced, anything else is mounted.
 const SHOWN: &[(&str, &str)] = &[
@@ -138,7 +141,7 @@ impl System {
             at: at.to_owned(),
             access: Access::Read,
             create: false,
-            reason: format!("system: {reason}"),
+            reason: format!("{REASON}{reason}"),
         });
     }
 }

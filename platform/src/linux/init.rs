@@ -59,7 +59,7 @@ fn set_up(handover: Handover, at: &mut u16) -> nix::Result<std::convert::Infalli
     wipe::forget_arguments_and_environment()?;
     let mut root = None;
     let mut terminal = None;
-    let mut sources = handover.sources.iter();
+    let mut sources = reopen(&handover, at)?.into_iter();
     for (index, step) in handover.plan.init.iter().enumerate() {
         *at = index as u16;
         if let Step::Root { size } = step {
@@ -92,6 +92,25 @@ fn set_up(handover: Handover, at: &mut u16) -> nix::Result<std::convert::Infalli
         }
     }
     start(handover, root.ok_or(Errno::EINVAL)?, terminal)
+}
+
+/// Opens the sources of the `Bind` steps in this mount namespace, while this is still the caller: what root's profile
+/// gives another user need not lie where that user could walk to.
+///
+/// A descriptor of the old mount namespace cannot be cloned here, so each path is opened again. What it names now must be
+/// what the supervisor judged (CVE-2021-30465: swapped between check and use).
+fn reopen(handover: &Handover, at: &mut u16) -> nix::Result<Vec<Source>> {
+    let steps = handover.plan.init.iter().enumerate();
+    let binds = steps.filter_map(|(index, step)| match step {
+        Step::Bind(bind) => Some((index, bind)),
+        _ => None,
+    });
+    let open = |((index, bind), judged): ((usize, &Bind), &Source)| {
+        *at = index as u16;
+        let here = Source::open(&bind.source)?;
+        here.is_same(judged).then_some(here).ok_or(Errno::ESTALE)
+    };
+    binds.zip(&handover.sources).map(open).collect()
 }
 
 /// The steps that only touch the new root.
@@ -133,15 +152,9 @@ fn become_user(uid: u32, gid: u32) -> nix::Result<()> {
     prctl::set_dumpable(false)
 }
 
-fn do_bind(root: &Tree, bind: &Bind, source: Option<&Source>) -> nix::Result<()> {
+fn do_bind(root: &Tree, bind: &Bind, source: Option<Source>) -> nix::Result<()> {
     let source = source.ok_or(Errno::EINVAL)?;
-    // A descriptor of the old mount namespace cannot be cloned here, so the path is opened again. What it
-    // names now must be what the supervisor judged (CVE-2021-30465: swapped between check and use).
-    let here = Source::open(&bind.source)?;
-    if !here.is_same(source) {
-        return Err(Errno::ESTALE);
-    }
-    root.bind(&here, &bind.at, bind.access, bind.make_target)
+    root.bind(&source, &bind.at, bind.access, bind.make_target)
 }
 
 /// The limit of the kernel as a second layer under the filter (user_namespaces(7)).

@@ -135,10 +135,11 @@ fn open_sources(plan: &Plan) -> Result<Vec<Source>, LaunchError> {
         Step::Bind(bind) => Some(bind),
         _ => None,
     });
+    let owner = ids(plan);
     binds
         .map(|bind| {
             let opened = match Source::open(&bind.source) {
-                Err(Errno::ENOENT) if bind.create_source => Source::make(&bind.source),
+                Err(Errno::ENOENT) if bind.create_source => Source::make(&bind.source, owner),
                 other => other,
             };
             opened.map_err(|errno| LaunchError::Source {
@@ -201,13 +202,17 @@ fn block_signals() -> SigSet {
     signals
 }
 
-/// The ids of the plan.
-fn map_ids(plan: &Plan, child: Pid) -> nix::Result<()> {
-    let ids = plan.init.iter().find_map(|step| match step {
+/// The user and group that the server runs as.
+fn ids(plan: &Plan) -> Option<(u32, u32)> {
+    plan.init.iter().find_map(|step| match step {
         Step::BecomeUser { uid, gid } => Some((*uid, *gid)),
         _ => None,
-    });
-    let (uid, gid) = ids.ok_or(Errno::EINVAL)?;
+    })
+}
+
+/// The ids of the plan.
+fn map_ids(plan: &Plan, child: Pid) -> nix::Result<()> {
+    let (uid, gid) = ids(plan).ok_or(Errno::EINVAL)?;
     write_maps(child, uid, gid)
 }
 

@@ -27,7 +27,8 @@ pub struct Plan {
 /// One act of set-up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// Die when the supervisor dies (prctl PR_SET_PDEATHSIG); first, so that nothing can be orphaned.
+    /// Die when the supervisor dies (prctl PR_SET_PDEATHSIG): as soon as the ids are changed, which would clear it. Before
+    /// that, the end of the channel to the supervisor says the same.
     DieWithSupervisor,
     /// Become the user of the policy once the supervisor has written the id maps (which it does meanwhile),
     /// keeping capabilities in the new user namespace.
@@ -213,10 +214,7 @@ fn init(policy: &Policy) -> Vec<Step> {
         at: at.into(),
         content,
     }));
-    steps.push(Step::Link {
-        at: "/var/tmp".into(),
-        target: "/tmp".into(),
-    });
+    steps.extend(var_tmp(policy));
     steps.extend(policy.mounts.iter().map(|mount| {
         Step::Bind(Bind {
             source: mount.source.clone(),
@@ -236,6 +234,21 @@ fn init(policy: &Policy) -> Vec<Step> {
         Step::Fork,
     ]);
     steps
+}
+
+/// `/var/tmp` is `/tmp`, unless something of the host is shown there.
+fn var_tmp(policy: &Policy) -> Option<Step> {
+    let at = Path::new("/var/tmp");
+    let mut places = policy
+        .mounts
+        .iter()
+        .map(|mount| &mount.at)
+        .chain([&policy.home.at]);
+    let taken = places.any(|place| place.starts_with(at) || at.starts_with(place));
+    (!taken).then(|| Step::Link {
+        at: at.into(),
+        target: "/tmp".into(),
+    })
 }
 
 fn home(policy: &Policy) -> Option<Step> {
@@ -424,3 +437,7 @@ impl fmt::Display for Bind {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

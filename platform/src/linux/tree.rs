@@ -3,15 +3,15 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
-use nix::sys::stat::{Mode, SFlag, fstat, mkdirat, mknodat};
-use nix::unistd::symlinkat;
+use nix::fcntl::{AtFlags, OFlag, readlinkat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat, mknodat};
+use nix::unistd::{Gid, Uid, UnlinkatFlags, fchownat, geteuid, symlinkat, unlinkat};
 
 use super::sys::{self, Filesystem};
 use crate::{Access, Bytes};
@@ -59,6 +59,7 @@ impl Tree {
             return self.attach_new(tree, at, source.kind);
         }
         let target = self.open_with(at, libc::O_PATH)?;
+        check_kind(fstat(&target)?, source.kind)?;
         sys::attach(tree.as_fd(), target.as_fd(), c"")?;
         self.forget_below(at);
         Ok(())
@@ -106,10 +107,21 @@ impl Tree {
         )
     }
 
-    /// Makes a symbolic link.
+    /// Makes a symbolic link, in place of another one that a persistent home kept from an earlier run.
     pub fn link(&self, at: &Path, target: &Path) -> Result<()> {
         let (parent, name) = self.parent(at)?;
-        symlinkat(target, parent.as_fd(), name.as_c_str())
+        let make = || symlinkat(target, parent.as_fd(), name.as_c_str());
+        match make() {
+            Err(Errno::EEXIST) => match readlinkat(parent.as_fd(), name.as_c_str()) {
+                Ok(found) if found == target.as_os_str() => Ok(()),
+                Ok(_) => {
+                    unlinkat(parent.as_fd(), name.as_c_str(), UnlinkatFlags::NoRemoveDir)?;
+                    make()
+                }
+                Err(_) => Err(Errno::EEXIST),
+            },
+            made => made,
+        }
     }
 
     /// Writes a new small file.
@@ -154,8 +166,11 @@ impl Tree {
             ),
         };
         match made {
-            Ok(()) | Err(Errno::EEXIST) => {}
-            Err(errno) => return Err(errno),
+            Err(Errno::EEXIST) => {
+                let there = fstatat(parent.as_fd(), name.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW)?;
+                check_kind(there, kind)?;
+            }
+            other => other?,
         }
         sys::attach(mount.as_fd(), parent.as_fd(), &name)?;
         self.forget_below(at);
@@ -197,10 +212,15 @@ impl Source {
         )?)
     }
 
-    /// Makes the missing directories of an absolute host path, private to the user, and opens it.
-    pub fn make(path: &Path) -> Result<Self> {
+    /// Makes the missing directories of an absolute host path, private to the user, and opens it. The last one is
+    /// given to `owner`, whom the server runs as; those on the way to it stay the caller's.
+    pub fn make(path: &Path, owner: Option<(u32, u32)>) -> Result<Self> {
         let root = sys::openat2(sys::cwd(), c"/", libc::O_PATH | libc::O_DIRECTORY, 0)?;
-        Self::from_fd(make_directories(root.as_fd(), path, 0o700)?)
+        let made = make_directories(root.as_fd(), path, 0o700)?;
+        if let Some((uid, gid)) = owner.filter(|(uid, _)| *uid != geteuid().as_raw()) {
+            give(made.as_fd(), uid, gid)?;
+        }
+        Self::from_fd(made)
     }
 
     /// Whether both are the same object, by device and inode.
@@ -242,10 +262,33 @@ fn make_directories(base: BorrowedFd, path: &Path, mode: u32) -> Result<OwnedFd>
     Ok(at)
 }
 
+/// Gives a directory away, if it can only be the one just made: ours and empty. Whoever may write beside it
+/// could have put another one in its place.
+fn give(directory: BorrowedFd, uid: u32, gid: u32) -> Result<()> {
+    let io = |error: std::io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
+    let content = format!("/proc/self/fd/{}", directory.as_raw_fd());
+    let is_empty = std::fs::read_dir(content).map_err(io)?.next().is_none();
+    if !is_empty || fstat(directory)?.st_uid != geteuid().as_raw() {
+        return Err(Errno::ESTALE);
+    }
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+    fchownat(directory, c"", Some(uid), Some(gid), AtFlags::AT_EMPTY_PATH)
+}
+
 fn make_directory(parent: BorrowedFd, name: &CStr, mode: u32) -> Result<()> {
     match mkdirat(parent, name, Mode::from_bits_truncate(mode)) {
         Err(Errno::EEXIST) => Ok(()),
         other => other,
+    }
+}
+
+/// A mount goes on a thing of its own kind. move_mount(2) says EINVAL to any other, as it does for much else; here a
+/// symbolic link is ELOOP and the rest EEXIST.
+fn check_kind(target: FileStat, kind: SFlag) -> Result<()> {
+    match SFlag::from_bits_truncate(target.st_mode & libc::S_IFMT) {
+        SFlag::S_IFLNK => Err(Errno::ELOOP),
+        found if (found == SFlag::S_IFDIR) == (kind == SFlag::S_IFDIR) => Ok(()),
+        _ => Err(Errno::EEXIST),
     }
 }
 

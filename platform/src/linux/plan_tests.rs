@@ -1,0 +1,402 @@
+//! Plans compared whole, and what holds for the plan of every policy.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{Command, Home, Link, Mount, Network, Process, User};
+
+fn mount(source: &str, at: &str, access: Access) -> Mount {
+    Mount {
+        source: source.into(),
+        at: at.into(),
+        access,
+        create: false,
+        reason: "test".into(),
+    }
+}
+
+fn small() -> Policy {
+    Policy {
+        profile: "small".into(),
+        command: Command {
+            program: "/usr/bin/server".into(),
+            argv: vec!["server".into(), "--all".into()],
+            cwd: "/work".into(),
+        },
+        mounts: vec![
+            mount("/etc/ssl/certs", "/etc/ssl/certs", Access::Read),
+            mount("/usr/bin", "/usr/bin", Access::Read),
+            Mount {
+                create: true,
+                ..mount("/home/a/project", "/work", Access::Write)
+            },
+            mount("/home/a/notes", "/work/notes", Access::Read),
+        ],
+        links: vec![Link {
+            at: "/bin".into(),
+            target: "usr/bin".into(),
+        }],
+        home: Home {
+            at: "/home/a".into(),
+            kind: HomeKind::Ephemeral(Bytes(1 << 30)),
+        },
+        tmp: Bytes(5_000_000),
+        process: Process {
+            spawn: false,
+            user: User {
+                uid: 1000,
+                gid: 100,
+                name: "a".into(),
+            },
+            capabilities: vec!["CAP_NET_BIND_SERVICE".into()],
+            env: vec![("HOME".into(), "/home/a".into())],
+        },
+        network: Network::None,
+    }
+}
+
+fn bind(source: &str, at: &str, access: Access) -> Bind {
+    Bind {
+        source: source.into(),
+        at: at.into(),
+        access,
+        create_source: false,
+        make_target: true,
+    }
+}
+
+fn device(name: &'static str, major: u32, minor: u32) -> Step {
+    Step::Device { name, major, minor }
+}
+
+fn link(at: &str, target: &str) -> Step {
+    Step::Link {
+        at: at.into(),
+        target: target.into(),
+    }
+}
+
+fn file(at: &str, content: &str) -> Step {
+    Step::File {
+        at: at.into(),
+        content: content.into(),
+    }
+}
+
+fn tmpfs(at: &str, size: u64, mode: u32) -> Step {
+    Step::Tmpfs {
+        at: at.into(),
+        size: Bytes(size),
+        mode,
+    }
+}
+
+fn mask(at: &str) -> Step {
+    Step::Mask { at: at.into() }
+}
+
+fn rule(at: &str, rights: Rights) -> Rule {
+    Rule {
+        at: at.into(),
+        rights,
+    }
+}
+
+#[test]
+fn a_whole_plan() {
+    let plan = plan(&small(), &Support { landlock_abi: 6 }).unwrap();
+    let init = [
+        Step::BecomeUser { uid: 1000, gid: 100 },
+        Step::DieWithSupervisor,
+        Step::NewSession,
+        Step::NewKeyring,
+        Step::LoopbackUp,
+        Step::HostName("mcp-sandbox"),
+        Step::PrivateMounts,
+        Step::Root { size: Bytes(1 << 20) },
+        tmpfs("/tmp", 5_000_000, 0o1777),
+        tmpfs("/home/a", 1 << 30, 0o700),
+        device("null", 1, 3),
+        device("zero", 1, 5),
+        device("full", 1, 7),
+        device("random", 1, 8),
+        device("urandom", 1, 9),
+        device("tty", 5, 0),
+        Step::Terminals,
+        tmpfs("/dev/shm", 64 << 20, 0o1777),
+        link("/dev/fd", "/proc/self/fd"),
+        link("/dev/stdin", "/proc/self/fd/0"),
+        link("/dev/stdout", "/proc/self/fd/1"),
+        link("/dev/stderr", "/proc/self/fd/2"),
+        link("/dev/ptmx", "pts/ptmx"),
+        Step::Proc,
+        mask("/proc/kcore"),
+        mask("/proc/keys"),
+        mask("/proc/timer_list"),
+        mask("/proc/sched_debug"),
+        mask("/proc/kallsyms"),
+        link("/bin", "usr/bin"),
+        file(
+            "/etc/passwd",
+            "a:x:1000:100::/home/a:/bin/sh\nroot:x:0:0::/nonexistent:/bin/sh\n\
+             nobody:x:65534:65534::/nonexistent:/bin/false\n",
+        ),
+        file("/etc/group", "a:x:100:\nroot:x:0:\nnogroup:x:65534:\n"),
+        file("/etc/hosts", "127.0.0.1 localhost mcp-sandbox\n::1 localhost\n"),
+        file("/etc/hostname", "mcp-sandbox\n"),
+        file(
+            "/etc/resolv.conf",
+            "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
+        ),
+        file(
+            "/etc/nsswitch.conf",
+            "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n",
+        ),
+        file("/etc/machine-id", "6d63702d73616e64626f782d626f7800\n"),
+        link("/var/tmp", "/tmp"),
+        Step::Bind(bind("/etc/ssl/certs", "/etc/ssl/certs", Access::Read)),
+        Step::Bind(bind("/usr/bin", "/usr/bin", Access::Read)),
+        Step::Bind(Bind {
+            create_source: true,
+            ..bind("/home/a/project", "/work", Access::Write)
+        }),
+        Step::Bind(Bind {
+            make_target: false,
+            ..bind("/home/a/notes", "/work/notes", Access::Read)
+        }),
+        Step::NoNestedNamespaces,
+        Step::Pivot,
+        Step::NoCoreDumps,
+        Step::Fork,
+    ];
+    let server = [
+        Step::NewSession,
+        Step::ChangeDirectory("/work".into()),
+        Step::CloseDescriptors,
+        Step::ResetSignalsAndUmask,
+        Step::DropCapabilities {
+            keep: vec!["CAP_NET_BIND_SERVICE".into()],
+        },
+        Step::NoNewPrivileges,
+        Step::Landlock {
+            abi: 6,
+            rules: vec![
+                rule("/", Rights::List),
+                rule("/etc", Rights::Data),
+                rule("/proc", Rights::Data),
+                rule("/dev", Rights::Device),
+                rule("/dev/shm", Rights::Write),
+                rule("/tmp", Rights::Write),
+                rule("/home/a", Rights::Write),
+                rule("/etc/ssl/certs", Rights::Data),
+                rule("/usr/bin", Rights::Read),
+                rule("/work", Rights::Write),
+                rule("/work/notes", Rights::Read),
+            ],
+        },
+        Step::Filter { spawn: false },
+        Step::Execute {
+            program: "/usr/bin/server".into(),
+            argv: vec!["server".into(), "--all".into()],
+            env: vec![("HOME".into(), "/home/a".into())],
+        },
+    ];
+    assert_eq!(plan.landlock_abi, 6);
+    assert_eq!(plan.init, init);
+    assert_eq!(plan.server, server);
+}
+
+#[test]
+fn a_persistent_home_is_bound_where_the_memory_would_be() {
+    let (memory, mut kept) = (small(), small());
+    kept.home.kind = HomeKind::Persistent("/state/homes/small".into());
+    let [memory, kept] = [memory, kept].map(|policy| plan(&policy, &Support::full()).unwrap());
+    let different = memory.init.iter().zip(&kept.init).filter(|(one, two)| one != two);
+    let expected = Step::Bind(Bind {
+        create_source: true,
+        ..bind("/state/homes/small", "/home/a", Access::Write)
+    });
+    assert_eq!(
+        different.collect::<Vec<_>>(),
+        [(&tmpfs("/home/a", 1 << 30, 0o700), &expected)]
+    );
+    assert_eq!(memory.server, kept.server);
+}
+
+#[test]
+fn var_tmp_makes_way_for_what_is_shown_there() {
+    for at in ["/var", "/var/tmp", "/var/tmp/x/y"] {
+        let mut policy = small();
+        policy.mounts.push(mount("/data", at, Access::Read));
+        let plan = plan(&policy, &Support::full()).unwrap();
+        assert!(!plan.init.contains(&link("/var/tmp", "/tmp")), "{at}");
+    }
+}
+
+#[test]
+fn a_host_without_landlock_is_refused() {
+    let refused = plan(&small(), &Support { landlock_abi: 0 }).unwrap_err();
+    assert!(refused.cure.contains("landlock"), "{refused:?}");
+    assert!(plan(&small(), &Support { landlock_abi: 1 }).is_ok());
+}
+
+/// Where mounts may lie: what profiles can name, which is neither the root nor the box's own folders.
+fn place() -> impl Strategy<Value = PathBuf> {
+    let part = prop::sample::select(vec!["a", "b", "c", "tmp", "x y", "\u{e9}"]);
+    let top = prop::sample::select(vec![
+        "/opt", "/srv", "/home/a", "/usr/lib", "/etc/ssl", "/tmp", "/var",
+    ]);
+    (top, prop::collection::vec(part, 1..4)).prop_map(|(top, parts)| {
+        parts
+            .into_iter()
+            .fold(PathBuf::from(top), |path, part| path.join(part))
+    })
+}
+
+/// Policies as `policy::resolve` makes them: mounts in the order of their targets, none twice.
+fn policy() -> impl Strategy<Value = Policy> {
+    let access = prop::sample::select(vec![Access::Read, Access::Write]);
+    let mounts = prop::collection::btree_map(place(), (place(), access, any::<bool>()), 0..12);
+    let capabilities = prop::sample::subsequence(vec!["CAP_KILL", "CAP_CHOWN"], 0..=2);
+    (mounts, capabilities, any::<[bool; 2]>(), any::<u32>()).prop_map(
+        |(mounts, capabilities, [spawn, kept], tmp)| {
+            let mut policy = small();
+            policy.mounts = mounts
+                .into_iter()
+                .map(|(at, (source, access, create))| Mount {
+                    source,
+                    at,
+                    access,
+                    create,
+                    reason: String::new(),
+                })
+                .collect();
+            policy.process.spawn = spawn;
+            policy.process.capabilities = capabilities.into_iter().map(str::to_owned).collect();
+            policy.tmp = Bytes(tmp.into());
+            if kept {
+                policy.home.kind = HomeKind::Persistent("/state/homes/x".into());
+            }
+            policy
+        },
+    )
+}
+
+fn binds(plan: &Plan) -> impl Iterator<Item = &Bind> {
+    plan.init.iter().filter_map(|step| match step {
+        Step::Bind(bind) => Some(bind),
+        _ => None,
+    })
+}
+
+fn rules_of(plan: &Plan) -> &[Rule] {
+    let rules = plan.server.iter().find_map(|step| match step {
+        Step::Landlock { rules, .. } => Some(rules),
+        _ => None,
+    });
+    rules.expect("every plan has path rules")
+}
+
+/// Where the only step of this kind stands.
+fn only(steps: &[Step], kind: impl Fn(&Step) -> bool) -> usize {
+    let found: Vec<usize> = (0..steps.len()).filter(|index| kind(&steps[*index])).collect();
+    assert_eq!(found.len(), 1, "{steps:?}");
+    found[0]
+}
+
+proptest! {
+    #[test]
+    fn set_up_stands_in_the_order_that_makes_it_safe(policy in policy()) {
+        let plan = plan(&policy, &Support::full()).unwrap();
+        let init = &plan.init;
+        // The death signal comes as soon as the last change of ids, which would clear it, is done.
+        prop_assert_eq!(only(init, |step| matches!(step, Step::BecomeUser { .. })), 0);
+        prop_assert_eq!(only(init, |step| *step == Step::DieWithSupervisor), 1);
+        let private = only(init, |step| *step == Step::PrivateMounts);
+        let root = only(init, |step| matches!(step, Step::Root { .. }));
+        let proc = only(init, |step| *step == Step::Proc);
+        let pivot = only(init, |step| *step == Step::Pivot);
+        let fork = only(init, |step| *step == Step::Fork);
+        prop_assert!(private < root && root < proc && proc < pivot);
+        prop_assert_eq!(fork, init.len() - 1);
+        let builds = |step: &Step| matches!(
+            step,
+            Step::Tmpfs { .. } | Step::Bind(_) | Step::Device { .. } | Step::Terminals | Step::Mask { .. }
+                | Step::Link { .. } | Step::File { .. } | Step::Proc
+        );
+        prop_assert!(init.iter().enumerate().all(|(at, step)| !builds(step) || (root < at && at < pivot)));
+        let mask = init.iter().position(|step| matches!(step, Step::Mask { .. }));
+        prop_assert!(mask.is_some_and(|mask| proc < mask));
+    }
+
+    #[test]
+    fn rights_are_given_up_in_the_order_that_lets_none_back(policy in policy()) {
+        let plan = plan(&policy, &Support::full()).unwrap();
+        let server = &plan.server;
+        let drop = only(server, |step| matches!(step, Step::DropCapabilities { .. }));
+        let no_new = only(server, |step| *step == Step::NoNewPrivileges);
+        let landlock = only(server, |step| matches!(step, Step::Landlock { .. }));
+        let filter = only(server, |step| matches!(step, Step::Filter { .. }));
+        let execute = only(server, |step| matches!(step, Step::Execute { .. }));
+        prop_assert!(drop < no_new && no_new < landlock && landlock < filter);
+        prop_assert_eq!((filter, execute), (server.len() - 2, server.len() - 1));
+        prop_assert_eq!(&server[drop], &Step::DropCapabilities { keep: policy.process.capabilities.clone() });
+        prop_assert_eq!(&server[filter], &Step::Filter { spawn: policy.process.spawn });
+    }
+
+    #[test]
+    fn every_mount_has_one_bind_and_one_rule_that_agree(policy in policy()) {
+        let plan = plan(&policy, &Support::full()).unwrap();
+        let mut binds: BTreeMap<&Path, &Bind> = binds(&plan).map(|bind| (bind.at.as_path(), bind)).collect();
+        for mount in &policy.mounts {
+            let bind = binds.remove(mount.at.as_path()).expect("each mount is bound");
+            prop_assert_eq!((&bind.source, bind.access, bind.create_source), (&mount.source, mount.access, mount.create));
+            let rights: Vec<Rights> = rules_of(&plan)
+                .iter()
+                .filter(|rule| rule.at == mount.at)
+                .map(|rule| rule.rights)
+                .collect();
+            let expected = match mount.access {
+                Access::Write => Rights::Write,
+                Access::Read if mount.at.starts_with("/etc") => Rights::Data,
+                Access::Read => Rights::Read,
+            };
+            prop_assert_eq!(rights, [expected]);
+        }
+        // What is left over is the home, if it is kept.
+        let kept = matches!(policy.home.kind, HomeKind::Persistent(_));
+        prop_assert_eq!(binds.into_keys().collect::<Vec<_>>(), if kept { vec![policy.home.at.as_path()] } else { vec![] });
+    }
+
+    #[test]
+    fn only_what_is_writable_or_private_has_a_rule_to_write(policy in policy()) {
+        let plan = plan(&policy, &Support::full()).unwrap();
+        let private = ["/tmp", "/dev/shm", "/home/a"].map(Path::new);
+        for rule in rules_of(&plan).iter().filter(|rule| rule.rights == Rights::Write) {
+            let writable = policy.mounts.iter().any(|mount| mount.at == rule.at && mount.access == Access::Write);
+            prop_assert!(writable || private.contains(&rule.at.as_path()), "{:?}", rule);
+        }
+    }
+
+    #[test]
+    fn outer_targets_come_first_and_inner_ones_are_not_made(policy in policy()) {
+        let plan = plan(&policy, &Support::full()).unwrap();
+        let binds: Vec<&Bind> = binds(&plan).filter(|bind| bind.at != policy.home.at).collect();
+        for (index, bind) in binds.iter().enumerate() {
+            let outer = |other: &&Bind| bind.at != other.at && bind.at.starts_with(&other.at);
+            prop_assert!(!binds[index..].iter().any(outer), "{:?} before its outer one", bind);
+            prop_assert_eq!(bind.make_target, !binds.iter().any(outer));
+        }
+    }
+
+    #[test]
+    fn a_plan_is_shown_step_by_step_and_without_values(mut policy in policy()) {
+        policy.process.env.push(("TOKEN".into(), "s3cret-value".into()));
+        let plan = plan(&policy, &Support::full()).unwrap();
+        let lines = plan.lines();
+        prop_assert_eq!(lines.len(), 2 + plan.init.len() + plan.server.len());
+        prop_assert!(lines.iter().all(|line| !line.contains("s3cret-value") && !line.contains('\n')));
+    }
+}

@@ -1,0 +1,13 @@
+//! The command line: every flag of `run`, `explain`, `profiles`, `completions`, `man`, and the default box.
+
+#![allow(clippy::unwrap_used)] // a test ends at the first surprise
+
+#[path = "../common/boxed.rs"]
+mod boxed;
+
+mod default_box;
+mod explain;
+mod flags;
+mod pages;
+mod runtimes;
+mod words;
