@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
 
-use nix::unistd::{User, geteuid};
+use nix::unistd::{Gid, User, geteuid};
 
-use crate::boxed::{Case, is_root, set_mode};
+use crate::boxed::{Case, PROFILE, Said, is_root, said, set_mode};
 
 #[test]
 fn without_spawn_no_process_is_made() {
@@ -174,6 +175,29 @@ fn as_root_files_belong_to_the_user_and_rights_are_the_users() {
         nobody.uid.as_raw()
     );
     case.sh("cat /conf/secret").failed("Permission denied");
+}
+
+#[test]
+fn as_root_no_group_of_root_goes_with_the_user() {
+    const GROUP: u32 = 4242;
+    if !is_root() {
+        return;
+    }
+    let case = Case::new();
+    let file = case.path("data/file");
+    let read = || -> Said {
+        let words = ["run", "--quiet", "-p", PROFILE, "--", "/bin/cat", "/d/file"];
+        let mut command = case.command(words);
+        // SAFETY: one system call, which allocates nothing.
+        unsafe { command.pre_exec(|| Ok(nix::unistd::setgroups(&[Gid::from_raw(GROUP)])?)) };
+        said(command.output().unwrap())
+    };
+    case.profile("[process]\nuser = \"nobody\"\n[filesystem]\nmounts = [{ path = \"${profile_dir}/../data\", at = \"/d\" }]");
+    set_mode(&file, 0o640);
+    std::os::unix::fs::chown(&file, None, Some(nobody().gid.as_raw())).unwrap();
+    assert_eq!(read().ok(), "data\n");
+    std::os::unix::fs::chown(&file, None, Some(GROUP)).unwrap();
+    read().failed("Permission denied");
 }
 
 #[test]

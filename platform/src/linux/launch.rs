@@ -70,6 +70,9 @@ pub fn launch(plan: &Plan) -> Result<Sandbox, LaunchError> {
     let umask_of_client = umask(Mode::from_bits_truncate(0o022));
     let sources = open_sources(plan)?;
     let prepared = prepare(plan)?;
+    leave_groups(plan).map_err(|_| LaunchError::Prepare {
+        what: "root's own groups cannot be left; start as the user that the server becomes",
+    })?;
     let server = Server {
         filter: &prepared.filter,
         umask: umask_of_client,
@@ -200,6 +203,15 @@ fn block_signals() -> SigSet {
     let _ = blocked.thread_block();
     sys::expect_children();
     signals
+}
+
+/// Root that starts a server as another user leaves its own groups. The server, which may not call setgroups(2) in its
+/// user namespace, would have them for good, and with them what they may read.
+fn leave_groups(plan: &Plan) -> nix::Result<()> {
+    match ids(plan) {
+        Some((uid, _)) if uid != nix::unistd::geteuid().as_raw() => nix::unistd::setgroups(&[]),
+        _ => Ok(()),
+    }
 }
 
 /// The user and group that the server runs as.

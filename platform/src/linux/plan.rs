@@ -347,6 +347,7 @@ impl Plan {
     /// The plan as numbered lines for `--dry-run`.
     pub fn lines(&self) -> Vec<String> {
         let supervisor = [
+            "leave the groups of root, if the server becomes another user".to_string(),
             format!("clone into new namespaces: {}", NAMESPACES.join(", ")),
             "write the id maps: one user, one group, setgroups denied".to_string(),
         ];

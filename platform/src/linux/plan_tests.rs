@@ -396,7 +396,7 @@ proptest! {
         policy.process.env.push(("TOKEN".into(), "s3cret-value".into()));
         let plan = plan(&policy, &Support::full()).unwrap();
         let lines = plan.lines();
-        prop_assert_eq!(lines.len(), 2 + plan.init.len() + plan.server.len());
+        prop_assert_eq!(lines.len(), 3 + plan.init.len() + plan.server.len());
         prop_assert!(lines.iter().all(|line| !line.contains("s3cret-value") && !line.contains('\n')));
     }
 }
