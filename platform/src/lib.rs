@@ -1,9 +1,8 @@
 //! What every operating system must enforce, and how each one does it.
 //!
 //! [`Policy`] is the input language: absolute, nothing optional left. [`Support`] says what this host
-//! can enforce, measured by doing it. A [`Plan`] is the ordered list of steps made from both; it is
-//! data, printed by `--dry-run` and carried out by [`launch`]. One back end is picked here by `cfg`
-//! and nowhere else.
+//! can enforce. A [`linux::Plan`] is the ordered list of steps made from both: pure data, made on any
+//! operating system, printed by `--dry-run` and carried out by `linux::launch`.
 
 mod bytes;
 pub mod linux;

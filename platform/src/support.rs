@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-/// The abilities of a host, measured.
+/// The abilities of a host that a plan depends on, as the kernel tells them in a few microseconds.
 ///
-/// [`Support::measure`] asks only what the plan depends on, in a few microseconds; that an ability really
-/// works is proved by the launch itself, which fails closed, and by `doctor`, which tries each in a throw-away box.
+/// That an ability really works is proved by the launch itself, which fails closed, and by `doctor`, which tries each
+/// in a throw-away box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Support {
     /// The newest Landlock ABI the kernel answers with; 0 without Landlock (kernel document `userspace-api/landlock`).

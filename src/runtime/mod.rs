@@ -51,7 +51,7 @@ pub struct Runtime {
     pub program: PathBuf,
     /// The arguments, the zeroth included.
     pub argv: Vec<OsString>,
-    /// Outer targets before inner ones, all read-only; what [`system`] already shows is left out.
+    /// Outer targets before inner ones, all read-only; what [`system()`] already shows is left out.
     pub mounts: Vec<Mount>,
     /// Symbolic links of the host that lie outside every mount. None of them lies below a mount.
     pub links: Vec<Link>,
