@@ -57,3 +57,12 @@ pub fn fork() -> nix::Result<Option<Pid>> {
         nix::unistd::ForkResult::Parent { child } => Ok(Some(child)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_plan_names_what_is_made() {
+        let names = super::NAMESPACES.map(|(name, _)| name);
+        assert_eq!(names, crate::linux::plan::NAMESPACES);
+    }
+}

@@ -12,8 +12,9 @@ use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::unistd::{ForkResult, Gid, Pid, Uid};
+use nix::unistd::{Gid, Pid, Uid};
 
+use super::clone::fork;
 use super::plan::{Bind, Plan, Step};
 use super::report::{Report, Who};
 use super::server::{self, Server};
@@ -56,7 +57,6 @@ pub fn run(handover: Handover) -> ! {
 
 /// The steps in order; `at` tells which one is being done.
 fn set_up(handover: Handover, at: &mut u16) -> nix::Result<std::convert::Infallible> {
-    wipe::forget_arguments_and_environment()?;
     let mut root = None;
     let mut terminal = None;
     let mut sources = reopen(&handover, at)?.into_iter();
@@ -67,12 +67,11 @@ fn set_up(handover: Handover, at: &mut u16) -> nix::Result<std::convert::Infalli
             continue;
         }
         match (&root, step) {
+            (_, Step::ForgetCaller) => wipe::forget_arguments_and_environment()?,
             (_, Step::DieWithSupervisor) => die_with_supervisor(handover.channel.as_fd())?,
             (_, Step::BecomeUser { uid, gid }) => {
                 wait_for_maps(handover.channel.as_fd())?;
                 become_user(*uid, *gid)?;
-                // A change of ids clears the death signal (PR_SET_PDEATHSIG(2const)).
-                die_with_supervisor(handover.channel.as_fd())?;
             }
             (_, Step::NewSession) => drop(nix::unistd::setsid()?),
             (_, Step::NewKeyring) => sys::join_new_session_keyring()?,
@@ -160,7 +159,7 @@ fn do_bind(root: &Tree, bind: &Bind, source: Option<Source>) -> nix::Result<()> 
 /// The limit of the kernel as a second layer under the filter (user_namespaces(7)).
 fn forbid_nested_namespaces() -> nix::Result<()> {
     let write = |path: &str| {
-        std::fs::write(path, "0").map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))
+        std::fs::write(path, "0").map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
     };
     write("/proc/sys/user/max_user_namespaces")
 }
@@ -183,10 +182,9 @@ fn start(
     let (master, slave) = terminal.map(Terminal::split).unzip();
     Report::Ready.send(channel.as_fd(), master.as_ref().map(AsFd::as_fd))?;
     drop(master);
-    // SAFETY: this process has one thread; the child goes on in a full copy of it.
-    match unsafe { nix::unistd::fork() }? {
-        ForkResult::Child => server::run(plan, server, rules, slave, channel.as_fd()),
-        ForkResult::Parent { child } => {
+    match fork()? {
+        None => server::run(plan, server, rules, slave, channel.as_fd()),
+        Some(child) => {
             drop((slave, rules));
             stay(child, channel, signals)
         }
@@ -266,12 +264,9 @@ fn pass_on(server: Pid, signal: i32) {
 /// Collects every child that has ended; the wait status of the server if it is among them.
 fn reap(server: Pid) -> Option<i32> {
     loop {
-        let mut status = 0;
-        // SAFETY: status is a valid place for an int.
-        match unsafe { libc::waitpid(-1, &mut status, libc::WNOHANG) } {
-            pid if pid == server.as_raw() => return Some(status),
-            pid if pid > 0 => continue,
-            _ => return None,
+        match sys::reap_any()? {
+            (pid, status) if pid == server => return Some(status),
+            _ => continue,
         }
     }
 }

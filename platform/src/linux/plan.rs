@@ -27,8 +27,10 @@ pub struct Plan {
 /// One act of set-up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// Die when the supervisor dies (prctl PR_SET_PDEATHSIG): as soon as the ids are changed, which would clear it. Before
-    /// that, the end of the channel to the supervisor says the same.
+    /// Overwrite the caller's arguments and environment, which /proc/1 would show (bubblewrap leaks secrets so).
+    ForgetCaller,
+    /// Die when the supervisor dies: directly after the change of ids, which would clear the death signal
+    /// (PR_SET_PDEATHSIG(2const)). Until then, the end of the channel to the supervisor says the same.
     DieWithSupervisor,
     /// Become the user of the policy once the supervisor has written the id maps (which it does meanwhile),
     /// keeping capabilities in the new user namespace.
@@ -47,7 +49,8 @@ pub enum Step {
     Root { size: Bytes },
     /// Memory of a fixed size.
     Tmpfs { at: PathBuf, size: Bytes, mode: u32 },
-    /// A path of the host: opened again without symbolic links, compared with what the supervisor opened.
+    /// A path of the host, opened without symbolic links and compared with what the supervisor opened: init does that for
+    /// all of them before its first step, while it is still the caller.
     Bind(Bind),
     /// A device of the host, checked to be that device.
     Device {
@@ -75,7 +78,7 @@ pub enum Step {
     Fork,
     /// Go to the working directory and make sure it lies inside (CVE-2024-21626).
     ChangeDirectory(PathBuf),
-    /// Close every descriptor from 3 up.
+    /// Mark every descriptor from 3 up close-on-exec: until then the channel to the supervisor tells of failures.
     CloseDescriptors,
     /// Default signal handlers, nothing blocked, umask at least 022.
     ResetSignalsAndUmask,
@@ -83,7 +86,7 @@ pub enum Step {
     DropCapabilities { keep: Vec<String> },
     /// No program gains rights by being executed.
     NoNewPrivileges,
-    /// Path rules on the same objects that were mounted, no direct TCP connect, scopes.
+    /// Path rules on the same objects that were mounted; where the ABI has them, no direct TCP connect, and scopes.
     Landlock { abi: u32, rules: Vec<Rule> },
     /// The system calls that may be made; last, since everything above needs more.
     Filter { spawn: bool },
@@ -185,6 +188,7 @@ pub fn plan(policy: &Policy, support: &Support) -> Result<Plan, Unenforceable> {
 fn init(policy: &Policy) -> Vec<Step> {
     let user = &policy.process.user;
     let mut steps = vec![
+        Step::ForgetCaller,
         Step::BecomeUser {
             uid: user.uid,
             gid: user.gid,
@@ -348,6 +352,8 @@ impl Plan {
     pub fn lines(&self) -> Vec<String> {
         let supervisor = [
             "leave the groups of root, if the server becomes another user".to_string(),
+            "open terminals on stdout and stderr again, for writing only, unless the server gets its own"
+                .to_string(),
             format!("clone into new namespaces: {}", NAMESPACES.join(", ")),
             "write the id maps: one user, one group, setgroups denied".to_string(),
         ];
@@ -367,6 +373,7 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = |path: &Path| quote(path);
         match self {
+            Step::ForgetCaller => f.write_str("overwrite the caller's arguments and environment"),
             Step::DieWithSupervisor => f.write_str("die when the supervisor dies"),
             Step::BecomeUser { uid, gid } => {
                 write!(f, "become user {uid}, group {gid} when the id maps are written")
@@ -392,16 +399,21 @@ impl fmt::Display for Step {
             Step::NoCoreDumps => f.write_str("forbid core dumps"),
             Step::Fork => f.write_str("fork the server; keep CAP_KILL and a filter of a few calls"),
             Step::ChangeDirectory(to) => write!(f, "go to {} and check that it lies inside", path(to)),
-            Step::CloseDescriptors => f.write_str("close every descriptor from 3 up"),
+            Step::CloseDescriptors => {
+                f.write_str("close every descriptor from 3 up when the server is executed")
+            }
             Step::ResetSignalsAndUmask => f.write_str("reset signal handlers and mask; umask at least 022"),
             Step::DropCapabilities { keep } if keep.is_empty() => f.write_str("drop all capabilities"),
             Step::DropCapabilities { keep } => write!(f, "drop all capabilities but {}", keep.join(", ")),
             Step::NoNewPrivileges => f.write_str("set no_new_privs"),
             Step::Landlock { abi, rules } => {
+                // The ABIs that brought them (kernel document userspace-api/landlock, "Previous limitations").
+                let connect = if *abi >= 4 { ", no TCP connect" } else { "" };
+                let scopes = if *abi >= 6 { ", scopes" } else { "" };
+                let rules = rules.len();
                 write!(
                     f,
-                    "enforce Landlock ABI {abi}: {} path rules, no TCP connect, scopes",
-                    rules.len()
+                    "enforce Landlock ABI {abi}: {rules} path rules{connect}{scopes}"
                 )
             }
             Step::Filter { spawn } => {

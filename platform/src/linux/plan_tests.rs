@@ -108,6 +108,7 @@ fn rule(at: &str, rights: Rights) -> Rule {
 fn a_whole_plan() {
     let plan = plan(&small(), &Support { landlock_abi: 6 }).unwrap();
     let init = [
+        Step::ForgetCaller,
         Step::BecomeUser { uid: 1000, gid: 100 },
         Step::DieWithSupervisor,
         Step::NewSession,
@@ -312,8 +313,9 @@ proptest! {
         let plan = plan(&policy, &Support::full()).unwrap();
         let init = &plan.init;
         // The death signal comes as soon as the last change of ids, which would clear it, is done.
-        prop_assert_eq!(only(init, |step| matches!(step, Step::BecomeUser { .. })), 0);
-        prop_assert_eq!(only(init, |step| *step == Step::DieWithSupervisor), 1);
+        prop_assert_eq!(only(init, |step| *step == Step::ForgetCaller), 0);
+        prop_assert_eq!(only(init, |step| matches!(step, Step::BecomeUser { .. })), 1);
+        prop_assert_eq!(only(init, |step| *step == Step::DieWithSupervisor), 2);
         let private = only(init, |step| *step == Step::PrivateMounts);
         let root = only(init, |step| matches!(step, Step::Root { .. }));
         let proc = only(init, |step| *step == Step::Proc);
@@ -396,7 +398,7 @@ proptest! {
         policy.process.env.push(("TOKEN".into(), "s3cret-value".into()));
         let plan = plan(&policy, &Support::full()).unwrap();
         let lines = plan.lines();
-        prop_assert_eq!(lines.len(), 3 + plan.init.len() + plan.server.len());
+        prop_assert_eq!(lines.len(), 4 + plan.init.len() + plan.server.len());
         prop_assert!(lines.iter().all(|line| !line.contains("s3cret-value") && !line.contains('\n')));
     }
 }

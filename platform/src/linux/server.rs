@@ -8,7 +8,7 @@ use std::path::Path;
 use caps::{CapSet, CapsHashSet};
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, Ruleset,
-    RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetStatus, Scope,
+    RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
 use nix::errno::Errno;
 use nix::sys::prctl;
@@ -110,8 +110,9 @@ fn refused(_: caps::errors::CapsError) -> Errno {
 
 /// The ruleset of the plan, made before the fork: the crate allocates.
 ///
-/// Everything the kernel's ABI knows is handled. Direct TCP connects are denied as a second layer: a TCP socket of
-/// the host's network that reaches the server by whatever way cannot be pointed elsewhere with connect(2).
+/// Everything the plan's ABI knows is handled, and what the kernel does not handle then is an error. Direct TCP connects
+/// are denied as a second layer: a TCP socket of the host's network that reaches the server by whatever way cannot be
+/// pointed elsewhere with connect(2).
 pub fn landlock(plan: &Plan) -> nix::Result<RulesetCreated> {
     let Some(Step::Landlock { abi, rules }) = plan
         .server
@@ -121,19 +122,26 @@ pub fn landlock(plan: &Plan) -> nix::Result<RulesetCreated> {
         return Err(Errno::EINVAL);
     };
     let abi = version(*abi);
-    let mut ruleset = Ruleset::default()
-        .set_compatibility(CompatLevel::BestEffort)
-        .handle_access(AccessFs::from_all(abi))
-        .and_then(|ruleset| ruleset.handle_access(AccessNet::ConnectTcp))
-        .and_then(|ruleset| ruleset.scope(Scope::from_all(abi)))
-        .and_then(Ruleset::create)
-        .map_err(|_| Errno::EINVAL)?;
+    let mut ruleset = ruleset(abi).map_err(|_| Errno::EINVAL)?;
     for Rule { at, rights } in rules {
         let path = CString::new(at.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
         let fd = sys::openat2(sys::cwd(), &path, libc::O_PATH, sys::RESOLVE_NO_SYMLINKS)?;
         ruleset = allow(ruleset, fd.as_fd(), access(*rights, abi))?;
     }
     standard_streams(ruleset, abi)
+}
+
+fn ruleset(abi: ABI) -> Result<RulesetCreated, RulesetError> {
+    let mut ruleset = Ruleset::default()
+        .set_compatibility(CompatLevel::HardRequirement)
+        .handle_access(AccessFs::from_all(abi))?;
+    if abi >= ABI::V4 {
+        ruleset = ruleset.handle_access(AccessNet::ConnectTcp)?;
+    }
+    if abi >= ABI::V6 {
+        ruleset = ruleset.scope(Scope::from_all(abi))?;
+    }
+    ruleset.create()
 }
 
 /// A standard stream that is a file can be opened again by its `/dev/std…` name, for what it is open for now.
@@ -188,8 +196,8 @@ fn restrict(rules: Option<RulesetCreated>) -> nix::Result<()> {
         .restrict_self()
         .map_err(|_| Errno::EPERM)?;
     match status.ruleset {
-        RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced => Ok(()),
-        RulesetStatus::NotEnforced => Err(Errno::ENOSYS),
+        RulesetStatus::FullyEnforced => Ok(()),
+        RulesetStatus::PartiallyEnforced | RulesetStatus::NotEnforced => Err(Errno::ENOSYS),
     }
 }
 
@@ -237,7 +245,17 @@ fn is_unix_socket(fd: BorrowedFd) -> bool {
     address.is_ok_and(|address| address.family() == Some(AddressFamily::Unix))
 }
 
-/// A string for execve(2).
+/// A string for execve(2); nothing if it holds a NUL byte.
 pub fn c_string(text: &OsStr) -> Option<CString> {
     CString::new(text.as_bytes()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ruleset, sys, version};
+
+    #[test]
+    fn every_abi_that_this_kernel_has_is_handled_in_full() {
+        assert!((1..=sys::landlock_abi()).all(|abi| ruleset(version(abi)).is_ok()));
+    }
 }

@@ -1,7 +1,8 @@
 //! System calls that nix does not wrap, each behind one small typed function.
 //!
 //! Numbers and structures come from the kernel's uapi headers through libc. Nothing here decides
-//! anything; the only `unsafe` of the Linux back end is in this file, in `clone.rs` and in `wipe.rs`.
+//! anything; the `unsafe` of the Linux back end is in this file, in `clone.rs`, in `wipe.rs` and,
+//! for descriptors that arrive, in `report.rs`.
 
 use std::ffi::{CStr, CString};
 use std::io;
@@ -330,6 +331,14 @@ pub fn first_two() -> (BorrowedFd<'static>, BorrowedFd<'static>) {
     unsafe { (BorrowedFd::borrow_raw(0), BorrowedFd::borrow_raw(1)) }
 }
 
+/// Collects one child that has ended, with its wait status (wait(2)); nothing if there is none.
+pub fn reap_any() -> Option<(nix::unistd::Pid, i32)> {
+    let mut status = 0;
+    // SAFETY: status is a valid place for an int.
+    let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };
+    (pid > 0).then(|| (nix::unistd::Pid::from_raw(pid), status))
+}
+
 /// Ends this process at once, without running anything of the parent's.
 pub fn exit_now(code: i32) -> ! {
     // SAFETY: _exit takes a number and does not return.
@@ -371,6 +380,48 @@ pub fn reset_signals() -> Result<()> {
     nix::sys::signal::SigSet::empty().thread_set_mask()
 }
 
+// ---- terminals --------------------------------------------------------------------------------------
+
+nix::ioctl_write_ptr_bad!(unlock, libc::TIOCSPTLCK, libc::c_int);
+nix::ioctl_write_int_bad!(open_peer, libc::TIOCGPTPEER);
+nix::ioctl_write_int_bad!(set_controlling, libc::TIOCSCTTY);
+nix::ioctl_read_bad!(read_size, libc::TIOCGWINSZ, libc::winsize);
+nix::ioctl_write_ptr_bad!(write_size, libc::TIOCSWINSZ, libc::winsize);
+
+/// Unlocks the pseudo-terminal behind `master` and opens its other side, without a name (ioctl_tty(2) TIOCGPTPEER).
+pub fn open_terminal_peer(master: BorrowedFd) -> Result<OwnedFd> {
+    let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
+    // SAFETY: the first reads one int, which lives across the call; the second takes flags of open(2).
+    let peer = unsafe {
+        unlock(master.as_raw_fd(), &0)?;
+        open_peer(master.as_raw_fd(), flags)?
+    };
+    owned(peer.into())
+}
+
+/// Makes `terminal` that of this session, unless it is another's already (ioctl_tty(2) TIOCSCTTY).
+pub fn set_controlling_terminal(terminal: BorrowedFd) -> Result<()> {
+    // SAFETY: takes a number; 0 means not to steal it.
+    unsafe { set_controlling(terminal.as_raw_fd(), 0) }.map(drop)
+}
+
+/// Rows and columns of a terminal, ioctl_tty(2) TIOCGWINSZ.
+pub fn terminal_size(terminal: BorrowedFd) -> Result<libc::winsize> {
+    // SAFETY: winsize is plain data for which all zeroes is valid.
+    let mut size: libc::winsize = unsafe { std::mem::zeroed() };
+    // SAFETY: the call writes exactly one winsize, which lives across it.
+    unsafe { read_size(terminal.as_raw_fd(), &raw mut size) }?;
+    Ok(size)
+}
+
+/// Gives a terminal this size, ioctl_tty(2) TIOCSWINSZ.
+pub fn set_terminal_size(terminal: BorrowedFd, size: &libc::winsize) -> Result<()> {
+    // SAFETY: the call reads exactly one winsize.
+    unsafe { write_size(terminal.as_raw_fd(), size) }.map(drop)
+}
+
+// ---- our own memory ---------------------------------------------------------------------------------
+
 unsafe extern "C" {
     /// Set by the linker: where the program begins, and where its code ends.
     static __executable_start: u8;
@@ -390,7 +441,7 @@ pub fn release_code() {
     unsafe { libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_DONTNEED) };
 }
 
-/// The errno as an [`io::Error`], for its text.
+/// What an errno means, in lower case and without its number.
 pub fn describe(errno: i32) -> String {
     let text = io::Error::from_raw_os_error(errno).to_string();
     text.split(" (os error").next().unwrap_or_default().to_lowercase()

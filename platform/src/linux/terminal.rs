@@ -3,7 +3,7 @@
 //! The user's terminal never becomes the server's controlling terminal: the server gets the slave of a
 //! pseudo-terminal of the box, and the supervisor copies between its master and the user's terminal.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -11,6 +11,7 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 use nix::sys::termios::{self, SetArg, Termios};
 
+use super::sys;
 use super::tree::Tree;
 
 /// Both sides of a pseudo-terminal (pty(7)).
@@ -19,22 +20,11 @@ pub struct Terminal {
     slave: OwnedFd,
 }
 
-nix::ioctl_write_ptr_bad!(unlock, libc::TIOCSPTLCK, libc::c_int);
-nix::ioctl_write_int_bad!(set_controlling, libc::TIOCSCTTY);
-nix::ioctl_read_bad!(read_size, libc::TIOCGWINSZ, libc::winsize);
-nix::ioctl_write_ptr_bad!(write_size, libc::TIOCSWINSZ, libc::winsize);
-nix::ioctl_write_int_bad!(open_peer, libc::TIOCGPTPEER);
-
 impl Terminal {
     /// Opens a terminal of the new devpts and sets it up like the one on stdin.
     pub fn open(root: &Tree) -> nix::Result<Self> {
         let master = root.open_with(Path::new("/dev/pts/ptmx"), libc::O_RDWR | libc::O_NOCTTY)?;
-        // SAFETY: unlock reads one int; TIOCGPTPEER takes open(2) flags and returns a new descriptor.
-        let slave = unsafe {
-            unlock(master.as_raw_fd(), &0)?;
-            let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
-            OwnedFd::from_raw_fd(open_peer(master.as_raw_fd(), flags)?)
-        };
+        let slave = sys::open_terminal_peer(master.as_fd())?;
         termios::tcsetattr(&slave, SetArg::TCSANOW, &termios::tcgetattr(std::io::stdin())?)?;
         copy_size(std::io::stdin().as_fd(), master.as_fd())?;
         Ok(Terminal { master, slave })
@@ -48,8 +38,7 @@ impl Terminal {
 
 /// Makes `slave` the controlling terminal of this new session and the standard streams that were terminals.
 pub fn take(slave: &OwnedFd) -> nix::Result<()> {
-    // SAFETY: takes a number; 0 means not to steal the terminal of another session.
-    unsafe { set_controlling(slave.as_raw_fd(), 0)? };
+    sys::set_controlling_terminal(slave.as_fd())?;
     if is_terminal(std::io::stderr().as_fd()) {
         nix::unistd::dup2_stderr(slave)?;
     }
@@ -82,12 +71,7 @@ pub fn write_only() -> nix::Result<()> {
 
 /// Gives the terminal behind `to` the size of the one behind `from`.
 pub fn copy_size(from: BorrowedFd, to: BorrowedFd) -> nix::Result<()> {
-    // SAFETY: winsize is plain data; both calls read or write exactly one.
-    unsafe {
-        let mut size: libc::winsize = std::mem::zeroed();
-        read_size(from.as_raw_fd(), &mut size)?;
-        write_size(to.as_raw_fd(), &size).map(drop)
-    }
+    sys::set_terminal_size(to, &sys::terminal_size(from)?)
 }
 
 /// Whether the descriptor is a terminal (isatty(3)).
