@@ -194,6 +194,22 @@ pub struct Binaries {
     folder: PathBuf,
 }
 
+/// Cargo builds the programs of the tested package alone, so the probe's is asked for here; cargo does nothing
+/// when it is up to date.
+fn build_probe(wanted: &Path) {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--locked", "--package", "mcp-sandbox-probe"]);
+    if wanted.parent().is_some_and(|folder| folder.ends_with("release")) {
+        cargo.arg("--release");
+    }
+    let built = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status();
+    assert!(
+        built.is_ok_and(|status| status.success()) && wanted.exists(),
+        "{} is not built",
+        wanted.display()
+    );
+}
+
 /// Both programs in a folder that every user can read, gone when the test program ends.
 pub fn binaries() -> &'static Binaries {
     static BINARIES: OnceLock<Binaries> = OnceLock::new();
@@ -201,11 +217,7 @@ pub fn binaries() -> &'static Binaries {
         end_in_time();
         let built = Path::new(env!("CARGO_BIN_EXE_mcp-sandbox"));
         let probe = built.with_file_name("mcp-sandbox-probe");
-        assert!(
-            probe.exists(),
-            "{} is missing: run `cargo build --workspace` first",
-            probe.display()
-        );
+        build_probe(&probe);
         let folder = tempfile::Builder::new()
             .prefix("mcp-sandbox-bin-")
             .permissions(Permissions::from_mode(0o755))
