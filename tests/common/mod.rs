@@ -4,25 +4,26 @@
 //! Nothing is skipped: what a test needs and does not find is a failure.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
+mod answer;
 pub mod mounts;
 pub mod pty;
 
-use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, Permissions};
 use std::io::Read as _;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
-
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+pub use answer::Answer;
 
 /// The user of the second round; `nobody` where there is no account for it.
 const ORDINARY: &str = "tester";
@@ -193,6 +194,22 @@ pub struct Binaries {
     folder: PathBuf,
 }
 
+/// Cargo builds the programs of the tested package alone, so the probe's is asked for here; cargo does nothing
+/// when it is up to date.
+fn build_probe(wanted: &Path) {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--locked", "--package", "mcp-sandbox-probe"]);
+    if wanted.parent().is_some_and(|folder| folder.ends_with("release")) {
+        cargo.arg("--release");
+    }
+    let built = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status();
+    assert!(
+        built.is_ok_and(|status| status.success()) && wanted.exists(),
+        "{} is not built",
+        wanted.display()
+    );
+}
+
 /// Both programs in a folder that every user can read, gone when the test program ends.
 pub fn binaries() -> &'static Binaries {
     static BINARIES: OnceLock<Binaries> = OnceLock::new();
@@ -200,11 +217,7 @@ pub fn binaries() -> &'static Binaries {
         end_in_time();
         let built = Path::new(env!("CARGO_BIN_EXE_mcp-sandbox"));
         let probe = built.with_file_name("mcp-sandbox-probe");
-        assert!(
-            probe.exists(),
-            "{} is missing: run `cargo build --workspace` first",
-            probe.display()
-        );
+        build_probe(&probe);
         let folder = tempfile::Builder::new()
             .prefix("mcp-sandbox-bin-")
             .permissions(Permissions::from_mode(0o755))
@@ -244,115 +257,10 @@ extern "C" fn remove_binaries() {
     let _ = fs::remove_dir_all(&binaries().folder);
 }
 
-/// What a command that runs the probe printed and how it ended.
-#[derive(Debug)]
-pub struct Answer {
-    pub code: Option<i32>,
-    /// By attack, in the order of the command line: `NAME`, then `done: …`, `stopped: …` or `killed: …`.
-    lines: Vec<(String, String)>,
-    pub stderr: String,
-}
-
 /// Runs to the end.
 pub fn answer(mut command: Command) -> Answer {
     let output = command.output().expect("the program can be started");
     Answer::of(&output)
-}
-
-impl Answer {
-    pub fn of(output: &Output) -> Self {
-        let stdout = String::from_utf8_lossy(&output.stdout);
-        let lines = stdout.lines().filter_map(|line| line.split_once(' '));
-        Answer {
-            code: output.status.code(),
-            lines: lines.map(|(name, rest)| (name.into(), rest.into())).collect(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
-    }
-
-    /// The evidence of the one attack that was made; fails if it was stopped.
-    #[track_caller]
-    pub fn done(&self) -> String {
-        let [(_, line)] = &self.lines[..] else {
-            panic!("not one attack: {self:?}")
-        };
-        let evidence = line.strip_prefix("done: ");
-        unescaped(evidence.unwrap_or_else(|| panic!("not done: {self:?}")))
-    }
-
-    /// The one attack was stopped with this errno.
-    #[track_caller]
-    pub fn stopped(&self, errno: &str) {
-        let [(_, line)] = &self.lines[..] else {
-            panic!("not one attack: {self:?}")
-        };
-        assert_eq!(line, &format!("stopped: {errno}"), "{self:?}");
-    }
-
-    /// Every attack was stopped, by whichever layer came first.
-    #[track_caller]
-    pub fn all_stopped(&self) {
-        let stopped = |(_, line): (&str, &str)| line.starts_with("stopped: ");
-        assert!(!self.lines.is_empty() && self.all().all(stopped), "{self:?}");
-    }
-
-    /// The one attack ended its process.
-    #[track_caller]
-    pub fn killed(&self, signal: i32) {
-        let [(_, line)] = &self.lines[..] else {
-            panic!("not one attack: {self:?}")
-        };
-        assert_eq!(line, &format!("killed: {signal}"), "{self:?}");
-    }
-
-    /// Every attack with its answer, in order.
-    pub fn all(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.lines
-            .iter()
-            .map(|(name, line)| (name.as_str(), line.as_str()))
-    }
-
-    /// The evidence of each attack by name, where several were made.
-    #[track_caller]
-    pub fn evidence(&self) -> BTreeMap<&str, String> {
-        let evidence = |line: &str| line.strip_prefix("done: ").map(unescaped);
-        let all = self.all();
-        all.map(|(name, line)| {
-            (
-                name,
-                evidence(line).unwrap_or_else(|| panic!("{name} not done: {self:?}")),
-            )
-        })
-        .collect()
-    }
-
-    /// The sandbox itself refused: code 125 and a message that holds `text`.
-    #[track_caller]
-    pub fn refused(&self, text: &str) {
-        assert_eq!(self.code, Some(125), "{self:?}");
-        assert!(self.stderr.contains(text), "{self:?}");
-        assert!(self.lines.is_empty(), "{self:?}");
-    }
-}
-
-/// Undoes what the probe does to line ends, tabs and quotes.
-fn unescaped(text: &str) -> String {
-    let mut out = String::new();
-    let mut chars = text.chars();
-    while let Some(char) = chars.next() {
-        match char {
-            '\\' => match chars.next() {
-                Some('n') => out.push('\n'),
-                Some('t') => out.push('\t'),
-                Some('r') => out.push('\r'),
-                Some('0') => out.push('\0'),
-                Some(other) => out.push(other),
-                None => {}
-            },
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 /// A word that occurs nowhere else on this machine.

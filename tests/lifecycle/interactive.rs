@@ -14,8 +14,8 @@ fn shell(host: &Host) -> (Child, Master) {
     let child = command.spawn().expect("the sandbox");
     drop(command);
     // The word is split where it is typed, so that its echo is not taken for its answer.
-    master.write("PS1=; echo rea''dy\n");
-    master.expect("ready\r\n");
+    master.write("PS1='pro''mpt> '\n");
+    master.expect("prompt> ");
     (child, master)
 }
 
@@ -43,14 +43,17 @@ fn jobs_can_be_stopped_continued_and_interrupted() {
         master.expect("Running");
         master.write("kill %1; wait %1; echo ki''lled\n");
         master.expect("killed\r\n");
-        // Ctrl-C ends the command in front, not the shell.
-        master.write("sh -c 'echo in-''front; sleep 1000'\n");
+        // Ctrl-C ends the command in front, not the shell. It is one process: a signal between the vfork and the exec
+        // of a shell's child is lost.
+        master.write("sh -c 'echo in-''front; exec sleep 1000'\n");
         master.expect("in-front\r\n");
         master.write("\x03");
+        // What is typed before the shell is back is lost.
+        master.expect("prompt> ");
         master.write("echo co''de $?\n");
         master.expect("code 130\r\n");
         // Ctrl-Z stops it.
-        master.write("sh -c 'echo in-''front; sleep 1000'\n");
+        master.write("sh -c 'echo in-''front; exec sleep 1000'\n");
         master.expect("in-front\r\n");
         master.write("\x1a");
         master.expect("Stopped");
