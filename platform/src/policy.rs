@@ -49,6 +49,16 @@ pub struct Mount {
     pub reason: String,
 }
 
+impl Mount {
+    /// Whether this mount already shows at `other.at` exactly what `other` would show there.
+    pub fn shows(&self, other: &Mount) -> bool {
+        match (other.at.strip_prefix(&self.at), other.source.strip_prefix(&self.source)) {
+            (Ok(at), Ok(source)) => at == source,
+            _ => false,
+        }
+    }
+}
+
 /// What the server may do below a mount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

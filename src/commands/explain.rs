@@ -1,15 +1,14 @@
 //! `explain`: what a server could see, do and reach. It prints the policy and the plan that `run` carries out.
 
 use std::ffi::OsString;
-use std::path::Path;
 
 use mcp_sandbox_platform::linux::{self, ALLOWED, ARGUMENTS, REFUSED};
 use mcp_sandbox_platform::{Access, HomeKind, Mount, Network, Policy, Support, quote};
 use serde_json::{Value, json};
 
-use super::{failure, out, request};
+use super::{out, plan, request};
 use crate::cli::Explain;
-use crate::error::Error;
+use crate::error::{Error, printable};
 use crate::host::Facts;
 use crate::policy::{self, Resolved};
 use crate::runtime::SYSTEM_REASON;
@@ -17,14 +16,7 @@ use crate::runtime::SYSTEM_REASON;
 /// Resolves and shows; starts nothing, makes nothing.
 pub fn run(args: Explain) -> Result<(), Error> {
     let resolved = policy::resolve(&request(args.policy, args.command), &Facts::gather()?)?;
-    resolved
-        .warnings
-        .iter()
-        .for_each(|warning| out::warn(&warning.warning()));
-    let support = Support {
-        landlock_abi: linux::landlock_abi(),
-    };
-    let plan = linux::plan(&resolved.policy, &support).map_err(failure::of_plan)?;
+    let (plan, support) = plan(&resolved)?;
     if args.json {
         let json = json(&resolved, &plan.lines(), &support);
         return out::print(&format!("{json:#}\n"));
@@ -50,7 +42,7 @@ pub fn text(resolved: &Resolved) -> String {
     for path in &resolved.hidden {
         text += &format!(
             "Note: {} is not visible in the box; add --read or --write to show it\n",
-            shown(path)
+            printable(path)
         );
     }
     if !resolved.hidden.is_empty() {
@@ -65,12 +57,12 @@ const WIDTH: usize = 78;
 const ACCESS: usize = 7;
 
 fn profile(resolved: &Resolved) -> Vec<String> {
-    let name = out::printable(&resolved.policy.profile);
+    let name = printable(&resolved.policy.profile);
     let name = match resolved.picked {
         true => format!("{name} (it fits the command)"),
         false => name,
     };
-    let description = resolved.description.as_ref().map(out::printable);
+    let description = resolved.description.as_ref().map(printable);
     std::iter::once(name).chain(description).collect()
 }
 
@@ -78,8 +70,8 @@ fn command(policy: &Policy) -> Vec<String> {
     let argv: Vec<String> = policy.command.argv.iter().map(word).collect();
     vec![
         argv.join(" "),
-        format!("executes {}", shown(&policy.command.program)),
-        format!("in {}", shown(&policy.command.cwd)),
+        format!("executes {}", printable(&policy.command.program)),
+        format!("in {}", printable(&policy.command.cwd)),
     ]
 }
 
@@ -92,7 +84,7 @@ fn word(word: &OsString) -> String {
             .any(|byte| byte.is_ascii_whitespace())
     {
         true => quote(word),
-        false => shown(word),
+        false => printable(word),
     }
 }
 
@@ -111,7 +103,7 @@ fn sees(resolved: &Resolved) -> Vec<String> {
     rows.extend(runtime.into_iter().map(row));
     let mut lines = aligned(&rows);
     lines.push("read   of the system: programs, libraries, certificates, time zones, locale".into());
-    let paths = system.iter().map(|mount| shown(&mount.at));
+    let paths = system.iter().map(|mount| printable(&mount.at));
     let wrapped = wrapped(paths, WIDTH - ACCESS);
     lines.extend(wrapped.into_iter().map(|line| format!("{:ACCESS$}{line}", "")));
     lines
@@ -123,21 +115,21 @@ type Row = (Access, String, String);
 fn row(mount: &Mount) -> Row {
     let from = match mount.source == mount.at {
         true => String::new(),
-        false => format!("from {}, ", shown(&mount.source)),
+        false => format!("from {}, ", printable(&mount.source)),
     };
-    let reason = format!("{from}{}", out::printable(&mount.reason));
-    (mount.access, shown(&mount.at), reason)
+    let reason = format!("{from}{}", printable(&mount.reason));
+    (mount.access, printable(&mount.at), reason)
 }
 
 /// What the box has of its own.
 fn own(policy: &Policy) -> [Row; 2] {
     let home = match &policy.home.kind {
         HomeKind::Ephemeral(size) => format!("private home in memory, {size}, gone at the end"),
-        HomeKind::Persistent(path) => format!("private home, kept in {}", shown(path)),
+        HomeKind::Persistent(path) => format!("private home, kept in {}", printable(path)),
     };
     let tmp = format!("private, in memory, {}, gone at the end", policy.tmp);
     [
-        (Access::Write, shown(&policy.home.at), home),
+        (Access::Write, printable(&policy.home.at), home),
         (Access::Write, "/tmp".into(), tmp),
     ]
 }
@@ -195,7 +187,7 @@ fn does(policy: &Policy) -> Vec<String> {
     };
     let user = format!(
         "runs as {} ({}:{})",
-        out::printable(&process.user.name),
+        printable(&process.user.name),
         process.user.uid,
         process.user.gid
     );
@@ -205,7 +197,7 @@ fn does(policy: &Policy) -> Vec<String> {
 
 fn environment(policy: &Policy) -> Vec<String> {
     // Values may be secrets: names are enough to judge by.
-    wrapped(policy.process.env.iter().map(|(name, _)| shown(name)), WIDTH)
+    wrapped(policy.process.env.iter().map(|(name, _)| printable(name)), WIDTH)
 }
 
 fn name(access: Access) -> &'static str {
@@ -215,18 +207,13 @@ fn name(access: Access) -> &'static str {
     }
 }
 
-fn shown(text: impl AsRef<std::ffi::OsStr>) -> String {
-    let quoted = quote(text);
-    quoted[1..quoted.len() - 1].to_owned()
-}
-
 /// The policy for a program. Paths that are not UTF-8 are shown escaped.
 fn json(resolved: &Resolved, plan: &[String], support: &Support) -> Value {
     let policy = &resolved.policy;
     let mounts: Vec<Value> = policy.mounts.iter().map(mount).collect();
     let (kind, place) = match &policy.home.kind {
         HomeKind::Ephemeral(size) => ("ephemeral", json!(size.0)),
-        HomeKind::Persistent(path) => ("persistent", json!(shown(path))),
+        HomeKind::Persistent(path) => ("persistent", json!(printable(path))),
     };
     let groups = |groups: &[linux::Group]| -> Vec<Value> {
         groups
@@ -242,14 +229,14 @@ fn json(resolved: &Resolved, plan: &[String], support: &Support) -> Value {
         "tier": "namespaces",
         "support": support,
         "command": {
-            "program": shown(&policy.command.program),
-            "argv": policy.command.argv.iter().map(shown).collect::<Vec<_>>(),
-            "cwd": shown(&policy.command.cwd),
+            "program": printable(&policy.command.program),
+            "argv": policy.command.argv.iter().map(printable).collect::<Vec<_>>(),
+            "cwd": printable(&policy.command.cwd),
             "followed": resolved.notes,
         },
         "mounts": mounts,
-        "links": policy.links.iter().map(|link| json!({"at": shown(&link.at), "target": shown(&link.target)})).collect::<Vec<_>>(),
-        "home": {"at": shown(&policy.home.at), "kind": kind, if kind == "ephemeral" { "bytes" } else { "path" }: place},
+        "links": policy.links.iter().map(|link| json!({"at": printable(&link.at), "target": printable(&link.target)})).collect::<Vec<_>>(),
+        "home": {"at": printable(&policy.home.at), "kind": kind, if kind == "ephemeral" { "bytes" } else { "path" }: place},
         "tmp": {"at": "/tmp", "bytes": policy.tmp.0},
         "network": policy.network,
         "process": {
@@ -257,23 +244,22 @@ fn json(resolved: &Resolved, plan: &[String], support: &Support) -> Value {
             "uid": policy.process.user.uid,
             "gid": policy.process.user.gid,
             "capabilities": policy.process.capabilities,
-            "env": policy.process.env.iter().map(|(name, _)| shown(name)).collect::<Vec<_>>(),
+            "env": policy.process.env.iter().map(|(name, _)| printable(name)).collect::<Vec<_>>(),
         },
         "system_calls": {
             "allowed": groups(ALLOWED),
             "by_arguments": ARGUMENTS.iter().map(|(name, ..)| name).collect::<Vec<_>>(),
             "refused": groups(REFUSED),
         },
-        "not_visible": resolved.hidden.iter().map(shown).collect::<Vec<_>>(),
+        "not_visible": resolved.hidden.iter().map(printable).collect::<Vec<_>>(),
         "plan": plan,
     })
 }
 
 fn mount(mount: &Mount) -> Value {
-    let shown = |path: &Path| shown(path);
     json!({
-        "source": shown(&mount.source),
-        "at": shown(&mount.at),
+        "source": printable(&mount.source),
+        "at": printable(&mount.at),
         "access": mount.access,
         "create": mount.create,
         "reason": mount.reason,

@@ -13,10 +13,13 @@ mod status;
 
 use std::process::ExitCode;
 
+use mcp_sandbox_platform::Support;
+use mcp_sandbox_platform::linux::{self, Plan};
+
 use crate::cli::{Command, PolicyArgs, Profiles};
 use crate::error::Error;
 use crate::host::Facts;
-use crate::policy::Request;
+use crate::policy::{Request, Resolved};
 use crate::profile::Flags;
 
 /// Runs what was asked for.
@@ -34,6 +37,18 @@ pub fn dispatch(command: Command) -> Result<ExitCode, Error> {
         Command::Man => manual::page()?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The plan for a policy on this host, once its warnings are told; and what the host supports.
+fn plan(resolved: &Resolved) -> Result<(Plan, Support), Error> {
+    for warning in &resolved.warnings {
+        out::warn(&warning.warning());
+    }
+    let support = Support {
+        landlock_abi: linux::landlock_abi(),
+    };
+    let plan = linux::plan(&resolved.policy, &support).map_err(failure::of_plan)?;
+    Ok((plan, support))
 }
 
 /// What was typed, as the policy reads it.

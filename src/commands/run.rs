@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use mcp_sandbox_platform::linux::{self, Exit, Plan};
-use mcp_sandbox_platform::{Access, HomeKind, Mount, Policy, Support, quote};
+use mcp_sandbox_platform::{Access, HomeKind, Mount, Policy, quote};
 
-use super::{explain, failure, out, request};
+use super::{explain, failure, out, plan, request};
 use crate::cli::Run;
 use crate::commands::status::StatusFile;
 use crate::error::Error;
@@ -40,14 +40,7 @@ fn attempt(args: Run, profile: &mut Option<String>) -> Result<Option<Exit>, Erro
     let facts = Facts::gather()?;
     let resolved = policy::resolve(&request(args.policy, args.command), &facts)?;
     *profile = Some(resolved.policy.profile.clone());
-    resolved
-        .warnings
-        .iter()
-        .for_each(|warning| out::warn(&warning.warning()));
-    let support = Support {
-        landlock_abi: linux::landlock_abi(),
-    };
-    let plan = linux::plan(&resolved.policy, &support).map_err(failure::of_plan)?;
+    let (plan, _) = plan(&resolved)?;
     if args.dry_run {
         out::print(&explain::text(&resolved))?;
         out::print(&format!("Plan\n{}\n", plan.lines().join("\n")))?;

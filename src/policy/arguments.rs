@@ -61,7 +61,7 @@ fn argument(
         reason: origin.to_string(),
     };
     let wanted = places(&path, &followed.real).into_iter().map(mount);
-    let new = wanted.filter(|one| !mounts.iter().any(|shown| shows(shown, one)));
+    let new = wanted.filter(|one| !mounts.iter().any(|shown| shown.at == one.at || shown.shows(one)));
     new.map(|mount| {
         allowed(&mount, host, &origin)?;
         let (origin, links) = (origin.clone(), followed.links.clone());
@@ -98,17 +98,6 @@ fn places(written: &Path, real: &Path) -> Vec<PathBuf> {
     let mut places = vec![real.to_owned()];
     places.extend(Some(written).filter(|written| clear && written != real));
     places
-}
-
-/// Whether a mount already shows what another would show, at the same place, or holds that place itself.
-fn shows(shown: &platform::Mount, wanted: &platform::Mount) -> bool {
-    match (
-        wanted.at.strip_prefix(&shown.at),
-        wanted.source.strip_prefix(&shown.source),
-    ) {
-        (Ok(at), Ok(source)) => at == source,
-        _ => wanted.at == shown.at,
-    }
 }
 
 /// The path in an argument: written as one, alone or behind `--option=`.

@@ -160,24 +160,13 @@ fn in_order(asked: &[Mount], system: &[Mount], runtime: &[Mount]) -> Vec<Mount> 
     for mount in system.iter().chain(runtime) {
         let shown = mounts
             .iter()
-            .any(|known| known.at == mount.at || shows(known, mount));
+            .any(|known| known.at == mount.at || known.shows(mount));
         if !shown {
             mounts.push(mount.clone());
         }
     }
     mounts.sort_by(|one, two| one.at.cmp(&two.at));
     mounts
-}
-
-/// Whether the box already shows at the same place what another mount would show there.
-fn shows(known: &Mount, wanted: &Mount) -> bool {
-    match (
-        wanted.at.strip_prefix(&known.at),
-        wanted.source.strip_prefix(&known.source),
-    ) {
-        (Ok(at), Ok(source)) => at == source,
-        _ => false,
-    }
 }
 
 fn is_visible(path: &Path, mounts: &[Mount]) -> bool {

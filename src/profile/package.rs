@@ -20,31 +20,13 @@ const LAUNCHERS: [Launcher; 10] = [
         program: "npx",
         verbs: &[],
         package: &["-p", "--package"],
-        valued: &[
-            "-c",
-            "--call",
-            "-w",
-            "--workspace",
-            "--registry",
-            "--cache",
-            "--prefix",
-            "--userconfig",
-        ],
+        valued: NPM,
     },
     Launcher {
         program: "npm",
         verbs: &[&["exec"], &["x"]],
         package: &["-p", "--package"],
-        valued: &[
-            "-c",
-            "--call",
-            "-w",
-            "--workspace",
-            "--registry",
-            "--cache",
-            "--prefix",
-            "--userconfig",
-        ],
+        valued: NPM,
     },
     Launcher {
         program: "pnpm",
@@ -94,6 +76,17 @@ const LAUNCHERS: [Launcher; 10] = [
         package: &["--spec"],
         valued: &["--with", "--python", "--pip-args", "-i", "--index-url"],
     },
+];
+
+const NPM: &[&str] = &[
+    "-c",
+    "--call",
+    "-w",
+    "--workspace",
+    "--registry",
+    "--cache",
+    "--prefix",
+    "--userconfig",
 ];
 
 const UV: &[&str] = &[

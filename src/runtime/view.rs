@@ -59,7 +59,7 @@ impl View {
         self.mounts.sort_by(|a, b| a.at.cmp(&b.at));
         let mut kept: Vec<Mount> = Vec::new();
         for mount in self.mounts {
-            if !kept.iter().any(|outer| shows_same(outer, &mount)) {
+            if !kept.iter().any(|outer| outer.shows(&mount)) {
                 kept.push(mount);
             }
         }
@@ -102,15 +102,6 @@ impl View {
 
     fn over(&self, path: &Path) -> Option<&Mount> {
         self.mounts.iter().find(|mount| path.starts_with(&mount.at))
-    }
-}
-
-/// Whether `outer` shows at `inner.at` exactly what `inner` would.
-fn shows_same(outer: &Mount, inner: &Mount) -> bool {
-    match inner.at.strip_prefix(&outer.at) {
-        Ok(rest) if rest.as_os_str().is_empty() => outer.source == inner.source,
-        Ok(rest) => outer.source.join(rest) == inner.source,
-        Err(_) => false,
     }
 }
 

@@ -64,6 +64,22 @@ struct Ability {
     prove: fn() -> Result<&'static str, Trouble>,
 }
 
+/// An ability that `run` needs, tried in a plain child.
+const fn required(
+    name: &'static str,
+    cost: &'static str,
+    prove: fn() -> Result<&'static str, Trouble>,
+) -> Ability {
+    Ability {
+        name,
+        required: true,
+        inside: false,
+        cost,
+        act: Act::Other,
+        prove,
+    }
+}
+
 /// Tries every ability. The process must have a single thread.
 pub fn probe() -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();

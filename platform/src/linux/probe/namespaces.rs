@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use super::super::sys;
 use super::super::tree::{Source, Tree};
 use super::child::{Trouble, in_namespaces, refused};
-use super::{Ability, Act};
+use super::{Ability, Act, required};
 use crate::{Access, Bytes};
 
 const MOUNTS: i32 = libc::CLONE_NEWNS;
@@ -90,18 +90,16 @@ pub const ALL: &[Ability] = &[
     ),
 ];
 
+/// An ability that `run` needs, tried in a child in namespaces.
 const fn ability(
     name: &'static str,
     cost: &'static str,
     prove: fn() -> Result<&'static str, Trouble>,
 ) -> Ability {
     Ability {
-        name,
-        required: true,
         inside: true,
-        cost,
         act: Act::UseCapability,
-        prove,
+        ..required(name, cost, prove)
     }
 }
 

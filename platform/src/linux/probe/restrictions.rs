@@ -20,35 +20,35 @@ use nix::unistd::{Pid, pipe2};
 use super::super::clone::{Side, clone, fork};
 use super::super::{compile, sys};
 use super::child::{Trouble, in_child, readable, refused, sleep};
-use super::{Ability, Act};
+use super::{Ability, required};
 
 pub const ALL: &[Ability] = &[
-    ability(
+    required(
         "handles on processes (pidfd)",
         "a signal could reach another process with a used number",
         pidfd,
     ),
-    ability(
+    required(
         "death signal",
         "a box would outlive a supervisor that is killed",
         death_signal,
     ),
-    ability(
+    required(
         "session keyring",
         "the server could read the user's keys",
         keyring,
     ),
-    ability(
+    required(
         "no_new_privs",
         "set-user-ID programs would give rights back",
         no_new_privileges,
     ),
-    ability(
+    required(
         "system-call filter (seccomp)",
         "the server could make every call of the kernel",
         filter,
     ),
-    ability(
+    required(
         "Landlock: files",
         "an open descriptor would lead to files that no mount shows",
         files,
@@ -65,21 +65,6 @@ pub const ALL: &[Ability] = &[
     ),
 ];
 
-const fn ability(
-    name: &'static str,
-    cost: &'static str,
-    prove: fn() -> Result<&'static str, Trouble>,
-) -> Ability {
-    Ability {
-        name,
-        required: true,
-        inside: false,
-        cost,
-        act: Act::Other,
-        prove,
-    }
-}
-
 /// A second layer: `run` works without.
 const fn optional(
     name: &'static str,
@@ -88,7 +73,7 @@ const fn optional(
 ) -> Ability {
     Ability {
         required: false,
-        ..ability(name, cost, prove)
+        ..required(name, cost, prove)
     }
 }
 
