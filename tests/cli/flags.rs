@@ -211,7 +211,7 @@ fn a_dry_run_shows_everything_and_starts_and_makes_nothing() {
     for part in [
         "Sees\n",
         "/out",
-        "Plan\n  1 supervisor clone",
+        "Plan\n  1 supervisor leave",
         "bind \"",
         "at \"/d\", writable",
         "execute \"/",
