@@ -4,6 +4,7 @@
 
 use std::ffi::OsStr;
 use std::fmt;
+use std::io;
 
 use mcp_sandbox_platform::quote;
 
@@ -116,6 +117,15 @@ pub fn printable(text: impl AsRef<OsStr>) -> String {
     quoted[1..quoted.len() - 1].to_owned()
 }
 
+/// What the operating system says, in lower case and without the number that std adds.
+pub fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error") {
+        Some(end) => text[..end].to_lowercase(),
+        None => text,
+    }
+}
+
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.labelled("error"))
@@ -123,9 +133,3 @@ impl fmt::Display for Diagnostic {
 }
 
 impl std::error::Error for Error {}
-
-impl From<anyhow::Error> for Error {
-    fn from(error: anyhow::Error) -> Self {
-        Error::setup(format!("{error:#}"))
-    }
-}

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use mcp_sandbox_platform::User;
 
-use crate::error::Error;
+use crate::error::{Error, reason};
 use crate::{profile, runtime};
 
 /// What a policy is resolved against.
@@ -54,7 +54,7 @@ impl Facts {
     /// The current folder does not exist or cannot be read.
     pub fn gather() -> Result<Self, Error> {
         let cwd = env::current_dir().map_err(|error| {
-            Error::setup(format!("the current folder cannot be used: {error}"))
+            Error::setup(format!("the current folder cannot be used: {}", reason(&error)))
                 .hint("start from a folder that exists")
         })?;
         let account = Account::own();

@@ -52,7 +52,10 @@ pub struct Mount {
 impl Mount {
     /// Whether this mount already shows at `other.at` exactly what `other` would show there.
     pub fn shows(&self, other: &Mount) -> bool {
-        match (other.at.strip_prefix(&self.at), other.source.strip_prefix(&self.source)) {
+        match (
+            other.at.strip_prefix(&self.at),
+            other.source.strip_prefix(&self.source),
+        ) {
             (Ok(at), Ok(source)) => at == source,
             _ => false,
         }

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::quote;
+
 /// The abilities of a host that a plan depends on, as the kernel tells them in a few microseconds.
 ///
 /// That an ability really works is proved by the launch itself, which fails closed, and by `doctor`, which tries each
@@ -30,6 +32,11 @@ pub struct Unenforceable {
 
 impl std::fmt::Display for Unenforceable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "this host cannot enforce {}: {}", self.field, self.reason)
+        write!(
+            f,
+            "this host cannot enforce {}: {}",
+            quote(&self.field),
+            self.reason
+        )
     }
 }

@@ -4,7 +4,7 @@ use clap::CommandFactory;
 
 use super::out;
 use crate::cli::Cli;
-use crate::error::Error;
+use crate::error::{Error, reason};
 
 /// Prints the completion script of a shell.
 pub fn completions(shell: clap_complete::Shell) -> Result<(), Error> {
@@ -33,6 +33,6 @@ pub fn page() -> Result<(), Error> {
             .get_subcommands()
             .try_for_each(|command| render(command, false))
     });
-    rendered.map_err(|error| Error::setup(format!("cannot write the manual page: {error}")))?;
+    rendered.map_err(|error| Error::setup(format!("cannot write the manual page: {}", reason(&error))))?;
     out::print(&String::from_utf8_lossy(&page))
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 pub use crate::error::printable;
 
-use crate::error::Error;
+use crate::error::{Error, reason};
 
 /// Writes text to stdout as it is.
 ///
@@ -13,9 +13,10 @@ use crate::error::Error;
 pub fn print(text: &str) -> Result<(), Error> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::setup(format!("cannot write to stdout: {error}")))
-        }
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::setup(format!(
+            "cannot write to stdout: {}",
+            reason(&error)
+        ))),
         _ => Ok(()),
     }
 }

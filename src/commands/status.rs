@@ -9,7 +9,7 @@ use mcp_sandbox_platform::linux::Exit;
 use mcp_sandbox_platform::quote;
 use serde::Serialize;
 
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, reason};
 
 /// A file that is opened before anything starts and written when all is over.
 pub struct StatusFile(Option<File>);
@@ -54,8 +54,12 @@ impl StatusFile {
             return Ok(StatusFile(None));
         };
         let file = File::create(path).map_err(|error| {
-            Error::setup(format!("cannot write the status file {}: {error}", quote(path)))
-                .hint("name a file in a folder that you may write to")
+            Error::setup(format!(
+                "cannot write the status file {}: {}",
+                quote(path),
+                reason(&error)
+            ))
+            .hint("name a file in a folder that you may write to")
         })?;
         Ok(StatusFile(Some(file)))
     }
@@ -77,7 +81,7 @@ impl StatusFile {
             .rewind()
             .and_then(|()| file.write_all(text.as_bytes()))
             .and_then(|()| file.sync_data());
-        written.map_err(|error| Error::setup(format!("cannot write the status file: {error}")))
+        written.map_err(|error| Error::setup(format!("cannot write the status file: {}", reason(&error))))
     }
 }
 

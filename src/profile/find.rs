@@ -235,14 +235,14 @@ fn unreadable(reference: &str, error: &io::Error) -> Error {
     })
 }
 
-/// The reason alone, without the number that std adds.
+/// Why a path cannot be read or followed, as a sentence goes on after it.
 pub fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "it does not exist".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
         io::ErrorKind::NotADirectory => "a part of it is a file, not a folder".to_owned(),
-        _ => error.to_string(),
+        _ => crate::error::reason(error),
     }
 }
 

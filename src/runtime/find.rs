@@ -10,7 +10,7 @@ use nix::fcntl::AtFlags;
 use nix::unistd::{AccessFlags, faccessat};
 
 use super::{Host, wellknown};
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, reason};
 
 /// What a C library searches without PATH (confstr(3), _CS_PATH).
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
@@ -92,7 +92,7 @@ fn no_such_file(name: &OsStr, path: &Path, error: &std::io::Error) -> Error {
         NotFound | NotADirectory => Kind::NotFound,
         _ => Kind::NotExecutable,
     };
-    let why = super::image::reason(error);
+    let why = reason(error);
     match fs::read_link(path) {
         Ok(target) if kind == Kind::NotFound => Error::new(
             kind,
@@ -116,7 +116,7 @@ fn not_executable(path: &Path) -> Error {
             quote(path)
         )),
         Ok(_) => error("is not a regular file"),
-        Err(why) => error(&format!("cannot be followed: {}", super::image::reason(&why))),
+        Err(why) => error(&format!("cannot be followed: {}", reason(&why))),
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use mcp_sandbox_platform::quote;
 
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, reason};
 
 /// The kernel follows 40 links in one path (path_resolution(7)).
 const MAX_LINKS: usize = 40;
@@ -123,15 +123,6 @@ pub fn normal(path: &Path) -> PathBuf {
         }
     }
     out
-}
-
-/// An io::Error without Rust's `(os error N)`.
-pub fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.find(" (os error") {
-        Some(end) => text[..end].to_lowercase(),
-        None => text,
-    }
 }
 
 fn cannot_follow(path: &Path, error: &io::Error) -> Error {

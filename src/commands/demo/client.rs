@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::attempt::{Answer, Attempt, Scene};
 use super::{raw, server};
-use crate::error::Error;
+use crate::error::{Error, reason};
 
 /// How long the server may take for one answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -46,7 +46,7 @@ impl Session {
             .stderr(stderr);
         let mut process = command
             .spawn()
-            .map_err(|error| Error::setup(format!("cannot start the demo's server: {error}")))?;
+            .map_err(|error| Error::setup(format!("cannot start the demo's server: {}", reason(&error))))?;
         // The command holds the terminal's other end, which must be the server's alone.
         drop(command);
         let missing = || Error::setup("the demo's server has no pipes");

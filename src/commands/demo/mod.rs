@@ -23,7 +23,7 @@ use nix::sys::signal::{SigSet, Signal};
 
 use super::out;
 use crate::cli::{DEMO_PART, DemoPart};
-use crate::error::Error;
+use crate::error::{Error, reason};
 use client::Session;
 use serde_json::Value;
 use stage::Stage;
@@ -102,7 +102,7 @@ fn client(folder: &Folder) -> Result<Command, Error> {
 }
 
 fn not_started(error: std::io::Error) -> Error {
-    Error::setup(format!("cannot start the demo's client: {error}"))
+    Error::setup(format!("cannot start the demo's client: {}", reason(&error)))
 }
 
 /// The exit code of the client; 128 plus the signal that ended it or us.
@@ -138,7 +138,7 @@ struct Folder {
 impl Folder {
     fn make() -> Result<Self, Error> {
         let failed = |error: std::io::Error| {
-            Error::setup(format!("cannot make a folder for the demo: {error}"))
+            Error::setup(format!("cannot make a folder for the demo: {}", reason(&error)))
                 .hint("set TMPDIR to a folder that you may write to")
         };
         let mut bytes = [0; TOKEN_BYTES];
@@ -260,7 +260,7 @@ fn boxed(folder: &Path) -> Result<Command, Error> {
 fn own_program() -> Result<OsString, Error> {
     std::env::current_exe()
         .map(PathBuf::into_os_string)
-        .map_err(|error| Error::setup(format!("cannot find our own program file: {error}")))
+        .map_err(|error| Error::setup(format!("cannot find our own program file: {}", reason(&error))))
 }
 
 /// On a terminal only, and not where the user has said no (no-color.org).

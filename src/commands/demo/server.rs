@@ -5,7 +5,7 @@ use std::io::{BufRead as _, Write as _};
 use serde_json::{Value, json};
 
 use super::attempt::{self, Answer, Obstacle, Scene};
-use crate::error::Error;
+use crate::error::{Error, reason};
 
 /// The revision of the protocol that the demo speaks.
 pub const PROTOCOL: &str = "2025-06-18";
@@ -18,7 +18,9 @@ const INVALID_PARAMS: i32 = -32602;
 /// # Errors
 /// stdin or stdout cannot be used.
 pub fn serve() -> Result<(), Error> {
-    let failed = |error: std::io::Error| Error::setup(format!("the demo's server lost its client: {error}"));
+    let failed = |error: std::io::Error| {
+        Error::setup(format!("the demo's server lost its client: {}", reason(&error)))
+    };
     for line in std::io::stdin().lock().lines() {
         if let Some(answer) = answer(&line.map_err(failed)?) {
             let mut out = std::io::stdout().lock();

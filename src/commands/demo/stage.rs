@@ -16,7 +16,7 @@ use super::attempt::{Scene, Seen};
 use super::attempts::files;
 use super::raw;
 use crate::cli::DEMO_PART;
-use crate::error::Error;
+use crate::error::{Error, reason};
 
 /// The variable that carries the secret. The client itself has it, as clients have the keys of their users.
 pub const VARIABLE: &str = "DEMO_API_KEY";
@@ -44,7 +44,8 @@ impl Stage {
     /// # Errors
     /// Something cannot be planted; the demo then proves nothing.
     pub fn set(folder: &Path, token: &str) -> Result<Self, Error> {
-        plant(folder, token).map_err(|error| Error::setup(format!("cannot set the demo's stage: {error}")))
+        plant(folder, token)
+            .map_err(|error| Error::setup(format!("cannot set the demo's stage: {}", reason(&error))))
     }
 
     pub fn scene(&self) -> &Scene {
