@@ -239,10 +239,17 @@ fn blocked(mount: &Mount, home: &Home, links: &[Link]) -> Option<Diagnostic> {
 }
 
 /// The home in the box lies where the user's home lies on the host, so that paths below it mean the same; elsewhere
-/// where that would not be a private folder: the system or the runtime shows what is `covered`.
+/// where that would not be a private folder: the system or the runtime shows what is `covered`. A line of passwd(5) must
+/// be able to hold it.
 fn home(profile: &Profile, account: &Account, covered: bool, facts: &Facts) -> Result<Home, Error> {
     let at: PathBuf = account.home.components().collect();
+    let fits_passwd = !at
+        .as_os_str()
+        .as_encoded_bytes()
+        .iter()
+        .any(|byte| b":\n".contains(byte));
     let usual = expand::allowed_target(&at, &profile.home.origin).is_ok()
+        && fits_passwd
         && at.is_absolute()
         && !at.components().any(|part| part == Component::ParentDir)
         && !covered;

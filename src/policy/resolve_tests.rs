@@ -242,3 +242,16 @@ fn each_path_and_place_alone_is_accepted_or_refused() {
         ]
     );
 }
+
+#[test]
+fn a_home_that_a_line_of_passwd_cannot_hold_lies_elsewhere_in_the_box() {
+    let mut disk = Disk::new();
+    let usual = disk.resolve("", Flags::default()).unwrap().policy.home.at;
+    assert_eq!(usual, disk.facts.profile.home);
+    for name in ["a:b", "a\nroot:x:0:0::"] {
+        disk.facts.profile.home.set_file_name(name);
+        fs::create_dir(&disk.facts.profile.home).unwrap();
+        let home = disk.resolve("", Flags::default()).unwrap().policy.home.at;
+        assert_eq!(home, Path::new("/home/ann"));
+    }
+}
