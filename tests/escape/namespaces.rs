@@ -54,3 +54,13 @@ fn threads_and_processes_without_namespaces_are_allowed() {
         host.boxed(NO_FLAGS, &["clone", "0"]).done();
     }
 }
+
+/// Under the filter lies the kernel's own limit, set for this box alone (user_namespaces(7)).
+#[test]
+fn the_kernel_itself_allows_no_namespace_below() {
+    const LIMIT: [&str; 2] = ["read", "/proc/sys/user/max_user_namespaces"];
+    for host in hosts() {
+        assert_eq!(host.boxed(NO_FLAGS, &LIMIT).done(), "0\n");
+        assert_ne!(host.bare(&LIMIT).done(), "0\n");
+    }
+}

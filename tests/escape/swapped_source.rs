@@ -38,24 +38,18 @@ fn a_swapped_source_never_shows_what_the_link_points_to() {
             "without a race"
         );
         let before = names(host);
-        let (stop, swaps) = (AtomicBool::new(false), AtomicU64::new(0));
         let (mut shown, mut refused) = (0, 0);
-        thread::scope(|scope| {
-            scope.spawn(|| swap(&source, &work.join("link"), &stop, &swaps));
-            let deadline = Instant::now() + RACE / hosts.len() as u32;
-            while Instant::now() < deadline {
-                let answer = host.boxed(&flags, &["read", "/data/file"]);
-                match answer.code {
-                    Some(125) => refused += 1,
-                    _ => {
-                        assert_eq!(answer.done(), "true");
-                        shown += 1;
-                    }
+        let swaps = while_swapped(&source, &work.join("link"), RACE / hosts.len() as u32, || {
+            let answer = host.boxed(&flags, &["read", "/data/file"]);
+            match answer.code {
+                Some(125) => refused += 1,
+                _ => {
+                    assert_eq!(answer.done(), "true");
+                    shown += 1;
                 }
             }
-            stop.store(true, Ordering::Relaxed);
+            false
         });
-        let swaps = swaps.load(Ordering::Relaxed);
         assert!(
             shown > 0 && refused > 0,
             "a race has two outcomes: {shown} shown, {refused} refused, {swaps} swaps"
@@ -82,6 +76,49 @@ fn control_a_bare_program_reads_both() {
         exchange(&source, &work.join("link"));
         assert_eq!(host.bare(&["read", &file.display().to_string()]).done(), "true");
         assert!(binaries().probe.exists());
+    }
+}
+
+/// Two folders change places: what the supervisor judged is not what init finds under the name.
+#[test]
+fn a_swapped_folder_is_noticed() {
+    const LIMIT: Duration = Duration::from_secs(20);
+    for host in hosts() {
+        let (source, other) = (host.directory("source"), host.directory("other"));
+        let flags = words([&"--read", &format!("{}:/data", source.display())]);
+        let mut noticed = false;
+        let swaps = while_swapped(&source, &other, LIMIT, || {
+            let answer = host.boxed(&flags, &["list", "/data"]);
+            noticed = answer.stderr.contains("was replaced by something else");
+            if noticed {
+                answer.refused("was replaced by something else");
+            } else {
+                assert_eq!(answer.done(), "");
+            }
+            noticed
+        });
+        assert!(noticed, "never in {LIMIT:?} with {swaps} swaps");
+    }
+}
+
+/// Repeats `act` until it is true or the time is over, while another thread exchanges the two names; how often it did.
+fn while_swapped(one: &Path, two: &Path, limit: Duration, mut act: impl FnMut() -> bool) -> u64 {
+    let (stop, swaps) = (AtomicBool::new(false), AtomicU64::new(0));
+    thread::scope(|scope| {
+        scope.spawn(|| swap(one, two, &stop, &swaps));
+        // Also when `act` panics: the scope waits for the thread.
+        let _stopping = Stop(&stop);
+        let deadline = Instant::now() + limit;
+        while Instant::now() < deadline && !act() {}
+    });
+    swaps.load(Ordering::Relaxed)
+}
+
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
