@@ -13,6 +13,7 @@ use crate::commands::status::StatusFile;
 use crate::error::Error;
 use crate::host::Facts;
 use crate::policy::{self, Resolved};
+use crate::runtime::SYSTEM_REASON;
 
 /// Resolves, launches, supervises; the server's exit code is ours.
 ///
@@ -90,9 +91,10 @@ fn status_lines(resolved: &Resolved, plan: &Plan) -> Vec<String> {
         ""
     };
     let mut lines = vec![format!(
-        "mcp-sandbox: profile {}{picked}, tier namespaces: {}, {}, no network, Landlock {}, seccomp",
+        "mcp-sandbox: profile {}{picked}, tier namespaces: {}{}, {}, no network, Landlock {}, seccomp",
         quote(&policy.profile),
         folders(&resolved.asked),
+        runtime(resolved),
         home(policy),
         plan.landlock_abi,
     )];
@@ -104,6 +106,18 @@ fn status_lines(resolved: &Resolved, plan: &Plan) -> Vec<String> {
     }));
     lines.extend(downloads(resolved));
     lines
+}
+
+/// Where the program and its runtime are shown from, when that is not the system.
+fn runtime(resolved: &Resolved) -> String {
+    let of_runtime =
+        |mount: &&Mount| !mount.reason.starts_with(SYSTEM_REASON) && !resolved.asked.contains(mount);
+    let mut places = resolved.policy.mounts.iter().filter(of_runtime);
+    match (places.next(), places.count()) {
+        (None, _) => String::new(),
+        (Some(only), 0) => format!(", runtime in {}", quote(&only.source)),
+        (Some(first), more) => format!(", runtime in {} and {more} more", quote(&first.source)),
+    }
 }
 
 /// `npx` and its like fail in a box without a network with an error that does not say so.

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Seek as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -53,7 +54,14 @@ impl StatusFile {
         let Some(path) = path else {
             return Ok(StatusFile(None));
         };
-        let file = File::create(path).map_err(|error| {
+        // A link in its place may be a server's, made in an earlier run, and lead to any file of the user.
+        let mut options = File::options();
+        options
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .custom_flags(libc::O_NOFOLLOW);
+        let file = options.open(path).map_err(|error| {
             Error::setup(format!(
                 "cannot write the status file {}: {}",
                 quote(path),

@@ -63,6 +63,7 @@ pub fn resolve(request: &Request, facts: &Facts) -> Result<Resolved, Error> {
     let command = command(request, &profile, facts)?;
     let runtime = runtime::resolve(&command, &facts.runtime)?;
     let system = runtime::system();
+    mounts::judge_runtime(&runtime.mounts, &facts.profile).map_err(Error::profile)?;
 
     let given = mounts::resolve(&profile, &facts.profile).map_err(Error::profile)?;
     warnings.extend(given.warnings);

@@ -170,6 +170,16 @@ pub(super) fn judge(
     let writable: Vec<&Path> = writable.collect();
     found.extend(candidates.iter().filter_map(|one| planted(one, &writable)));
     found.extend(candidates.iter().filter_map(|one| holding(one, &sensitive)));
+    let linked = candidates.iter().filter(|one| !one.links.is_empty());
+    found.extend(
+        linked
+            .filter_map(|one| named(one, &sensitive))
+            .map(|one| Diagnostic {
+                message: format!("a symbolic link leads to a secret: {}", one.message),
+                hint: Some("name the secret itself, if it is meant".into()),
+                ..one
+            }),
+    );
     if !found.is_empty() {
         return Err(in_order(found));
     }
@@ -210,6 +220,56 @@ fn rewritten(candidates: &[Candidate], files: &[PathBuf]) -> Vec<Diagnostic> {
     };
     let writable = candidates.iter().filter(|one| one.mount.access == Access::Write);
     writable.filter_map(warning).collect()
+}
+
+/// Judges what the command's runtime would show. What it is made of is written in files that a hostile package brings
+/// along (a `pyvenv.cfg`, the interpreter of a library, a `#!` line), and nobody asked for it by name: what a profile
+/// would be warned about is refused here.
+///
+/// # Errors
+/// Every mount of the runtime that is a secret, holds one, or is no part of a program.
+pub(super) fn judge_runtime(mounts: &[platform::Mount], host: &Host) -> Result<(), Vec<Diagnostic>> {
+    if mounts.is_empty() {
+        return Ok(());
+    }
+    let sensitive = sensitive::present(host);
+    let origin = Origin::flag("the command's runtime");
+    let found = mounts.iter().filter_map(|mount| {
+        let source = &mount.source;
+        let why = no_part_of_a_program(mount, host).or_else(|| {
+            let secret = |path: &PathBuf| path.starts_with(source) || source.starts_with(path);
+            let store = sensitive
+                .iter()
+                .find(|store| secret(&store.real) || secret(&store.path))?;
+            Some(format!("{} is {}", quote(&store.path), store.reason))
+        })?;
+        let message = format!("to run this command the box would show {}: {why}", quote(source));
+        Some(origin.diagnostic(
+            message,
+            "nothing was started; if the server is meant to have it, mount it with --read",
+        ))
+    });
+    match found.collect::<Vec<_>>() {
+        found if found.is_empty() => Ok(()),
+        found => Err(in_order(found)),
+    }
+}
+
+/// Why a path cannot belong to an installation.
+fn no_part_of_a_program(mount: &platform::Mount, host: &Host) -> Option<String> {
+    let source = &mount.source;
+    let kind = std::fs::symlink_metadata(source).map(|found| found.file_type());
+    if !kind.is_ok_and(|kind| kind.is_file() || kind.is_dir()) {
+        return Some("it is neither a file nor a folder".into());
+    }
+    if source.parent() == Some(Path::new("/")) {
+        return Some("it is a folder of the whole system".into());
+    }
+    let own = ["/etc", "/run", "/var/run"]
+        .iter()
+        .find(|own| source.starts_with(own) || mount.at.starts_with(own));
+    own.map(|own| format!("{own} is no place for programs"))
+        .or_else(|| never(source, host).map(|(why, _)| why))
 }
 
 /// Refuses the paths that no profile can give away.

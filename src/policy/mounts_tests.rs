@@ -472,3 +472,78 @@ fn what_the_profile_mounts_is_left_alone_by_arguments() {
     let found = path_args(&argv, Access::Read, &writable, &disk.host).unwrap_err();
     assert!(told(&found).contains("which a server can write"));
 }
+
+/// What a runtime would show at its own place, judged.
+fn runtime(disk: &Disk, path: &str) -> Result<(), String> {
+    let source = match path.strip_prefix("ROOT") {
+        Some(below) => disk.root.join(below.trim_start_matches('/')),
+        None => path.into(),
+    };
+    let mount = platform::Mount {
+        at: source.clone(),
+        source,
+        access: Access::Read,
+        create: false,
+        reason: "runtime: test".into(),
+    };
+    judge_runtime(&[mount], &disk.host).map_err(|found| told(&found))
+}
+
+#[test]
+fn a_runtime_is_shown_but_no_secret_in_its_name() {
+    let disk = Disk::new();
+    fs::create_dir_all(disk.root.join("home/.nvm/versions/node/v20")).unwrap();
+    assert_eq!(runtime(&disk, "ROOT/home/.nvm/versions/node/v20"), Ok(()));
+    assert_eq!(runtime(&disk, "ROOT/home/project/a.txt"), Ok(()));
+    for secret in [
+        "ROOT/home",
+        "ROOT/home/.ssh",
+        "ROOT/home/.ssh/id",
+        "ROOT/home/.config",
+        "ROOT",
+        "/",
+    ] {
+        let error = runtime(&disk, secret).unwrap_err();
+        assert!(
+            error.contains("to run this command the box would show"),
+            "{secret}: {error}"
+        );
+    }
+}
+
+#[test]
+fn a_runtime_is_no_part_of_the_system_or_the_kernel() {
+    let disk = Disk::new();
+    for path in [
+        "/etc",
+        "/etc/passwd",
+        "/home",
+        "/var",
+        "/run",
+        "/proc",
+        "/proc/version",
+        "/sys",
+        "/dev",
+        "/dev/null",
+    ] {
+        assert!(runtime(&disk, path).is_err(), "{path}");
+    }
+    let socket = disk.root.join("data/socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    assert!(
+        runtime(&disk, "ROOT/data/socket")
+            .unwrap_err()
+            .contains("neither a file nor a folder")
+    );
+}
+
+#[test]
+fn a_link_to_a_secret_is_refused_where_its_own_name_is_a_warning() {
+    let disk = Disk::new();
+    symlink(disk.root.join("home/.ssh"), disk.root.join("data/innocent")).unwrap();
+    let by_name = disk.resolve("{ path = '~/.ssh' }").unwrap();
+    assert_eq!(by_name.warnings.len(), 1);
+    let path = disk.root.join("data/innocent");
+    let error = disk.error(&format!("{{ path = '{}' }}", path.display()));
+    assert!(error.contains("a symbolic link leads to a secret"), "{error}");
+}

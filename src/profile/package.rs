@@ -334,14 +334,20 @@ fn push_file(file: &Path, resolve: &impl Fn(&Path) -> Option<PathBuf>, names: &m
     names.extend(package);
 }
 
+/// The outermost one: what lies in the `node_modules` of a package was put there by that package, which would
+/// choose its own profile with it. Folders of package managers, such as `.pnpm`, are passed through.
 fn in_node_modules(file: &Path) -> Option<String> {
     let parts: Vec<&str> = file.iter().map(text).collect();
-    let at = parts.iter().rposition(|part| *part == "node_modules")? + 1;
-    match parts.get(at..)? {
+    let folders = parts
+        .iter()
+        .enumerate()
+        .filter(|(_, part)| **part == "node_modules");
+    let mut packages = folders.filter_map(|(at, _)| match &parts[at + 1..] {
         [scope, name, _, ..] if scope.starts_with('@') => Some(format!("{scope}/{name}")),
         [name, _, ..] if !name.starts_with(['.', '@']) => Some((*name).to_owned()),
         _ => None,
-    }
+    });
+    packages.next()
 }
 
 fn push_package(word: &str, names: &mut Vec<String>) {

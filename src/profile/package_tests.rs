@@ -94,7 +94,9 @@ fn interpreters_and_bare_paths_tell_by_their_file() {
         ),
         ("node node_modules/.bin/mcp-server-memory", MEMORY),
         ("node_modules/.bin/mcp-server-memory", MEMORY),
-        ("/p/node_modules/a/node_modules/b/cli.js", "b"),
+        // What a package carries inside cannot choose another package's profile for it.
+        ("/p/node_modules/a/node_modules/b/cli.js", "a"),
+        ("/p/node_modules/.pnpm/a@1.0.0/node_modules/a/cli.js", "a"),
         ("deno run -A npm:@modelcontextprotocol/server-memory@1 x", MEMORY),
         ("mcp-server-linked", "linked-package"),
         ("/usr/bin/my-server.exe --x", "my-server"),

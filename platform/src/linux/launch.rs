@@ -2,13 +2,13 @@
 
 use std::fs::File;
 use std::io::Write as _;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal};
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use nix::sys::socket::{AddressFamily, Shutdown, SockFlag, SockType, shutdown, socketpair};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::Pid;
 
@@ -122,8 +122,7 @@ pub fn launch(plan: &Plan) -> Result<Sandbox, LaunchError> {
                 ended: false,
                 terminal: None,
             };
-            mapped.map_err(|errno| LaunchError::Map { errno: errno as i32 })?;
-            sandbox.terminal = sandbox.wait_until_ready(plan)?;
+            sandbox.terminal = sandbox.wait_until_ready(plan, mapped)?;
             Ok(sandbox)
         }
     }
@@ -244,12 +243,21 @@ pub(super) fn write_maps(child: Pid, uid: u32, gid: u32) -> nix::Result<()> {
 
 impl Sandbox {
     /// Tells init that the maps are written, and waits until it has done its part.
-    fn wait_until_ready(&self, plan: &Plan) -> Result<Option<OwnedFd>, LaunchError> {
-        nix::unistd::write(&self.channel, &[1]).map_err(|_| LaunchError::Lost)?;
-        match Report::receive(self.channel.as_fd()) {
-            Ok(Some((Report::Ready, terminal))) => Ok(terminal),
-            Ok(Some((report, _))) => Err(failure(report, plan)),
-            Ok(None) | Err(_) => Err(LaunchError::Lost),
+    ///
+    /// Init may have failed at a step before it, which is then why the maps of the dead process could not be written:
+    /// its own word comes first.
+    fn wait_until_ready(&self, plan: &Plan, mapped: nix::Result<()>) -> Result<Option<OwnedFd>, LaunchError> {
+        match mapped {
+            // Should init be gone, what it said is read below.
+            Ok(()) => drop(nix::unistd::write(&self.channel, &[1])),
+            // End of file ends an init that waits for the maps.
+            Err(_) => drop(shutdown(self.channel.as_raw_fd(), Shutdown::Write)),
+        }
+        match (Report::receive(self.channel.as_fd()), mapped) {
+            (Ok(Some((Report::Ready, terminal))), Ok(())) => Ok(terminal),
+            (Ok(Some((report @ Report::Failed { .. }, _))), _) => Err(failure(report, plan)),
+            (_, Err(errno)) => Err(LaunchError::Map { errno: errno as i32 }),
+            _ => Err(LaunchError::Lost),
         }
     }
 }

@@ -78,7 +78,9 @@ pub enum Step {
     Fork,
     /// Go to the working directory and make sure it lies inside (CVE-2024-21626).
     ChangeDirectory(PathBuf),
-    /// Mark every descriptor from 3 up close-on-exec: until then the channel to the supervisor tells of failures.
+    /// Put the box's own null device in the place of standard streams that are the host's (whose mode root could change
+    /// through them), and mark every descriptor from 3 up close-on-exec: until then the channel to the supervisor
+    /// tells of failures.
     CloseDescriptors,
     /// Default signal handlers, nothing blocked, umask at least 022.
     ResetSignalsAndUmask,
@@ -165,6 +167,16 @@ const MASKED: [&str; 5] = [
     "/proc/kallsyms",
 ];
 
+/// More of them, which only root may read: they stay shut by their mode for everybody else.
+const MASKED_FROM_ROOT: [&str; 6] = [
+    "/proc/kpagecgroup",
+    "/proc/kpagecount",
+    "/proc/kpageflags",
+    "/proc/pagetypeinfo",
+    "/proc/slabinfo",
+    "/proc/vmallocinfo",
+];
+
 /// Makes the plan of one run.
 ///
 /// # Errors
@@ -209,7 +221,13 @@ fn init(policy: &Policy) -> Vec<Step> {
     steps.extend(home(policy));
     steps.extend(devices());
     steps.push(Step::Proc);
-    steps.extend(MASKED.iter().map(|at| Step::Mask { at: at.into() }));
+    let of_root = MASKED_FROM_ROOT.iter().filter(|_| user.uid == 0);
+    steps.extend(
+        MASKED
+            .iter()
+            .chain(of_root)
+            .map(|at| Step::Mask { at: at.into() }),
+    );
     steps.extend(policy.links.iter().map(|link| Step::Link {
         at: link.at.clone(),
         target: link.target.clone(),
@@ -400,7 +418,7 @@ impl fmt::Display for Step {
             Step::Fork => f.write_str("fork the server; keep CAP_KILL and a filter of a few calls"),
             Step::ChangeDirectory(to) => write!(f, "go to {} and check that it lies inside", path(to)),
             Step::CloseDescriptors => {
-                f.write_str("close every descriptor from 3 up when the server is executed")
+                f.write_str("take the box's own null device; close every descriptor from 3 up on execution")
             }
             Step::ResetSignalsAndUmask => f.write_str("reset signal handlers and mask; umask at least 022"),
             Step::DropCapabilities { keep } if keep.is_empty() => f.write_str("drop all capabilities"),

@@ -95,9 +95,9 @@ impl Report {
         let flags = MsgFlags::MSG_CMSG_CLOEXEC;
         let message = loop {
             match recvmsg::<()>(channel.as_raw_fd(), &mut buffer, Some(&mut control), flags) {
-                Err(Errno::EINTR) => continue,
-                // A peer that died with unread data in its queue resets a SEQPACKET connection.
-                Err(Errno::ECONNRESET) => return Ok(None),
+                // A peer that ended with our byte unread resets the connection; that is told once, and what the peer
+                // had said before still waits behind it (unix(7)).
+                Err(Errno::EINTR | Errno::ECONNRESET) => continue,
                 other => break other?,
             }
         };

@@ -65,7 +65,10 @@ fn perform(
             terminal.map_or(Ok(()), terminal::take)
         }
         Step::ChangeDirectory(to) => change_directory(to),
-        Step::CloseDescriptors => sys::cloexec_from(3),
+        Step::CloseDescriptors => {
+            take_own_null_device()?;
+            sys::cloexec_from(3)
+        }
         Step::ResetSignalsAndUmask => {
             umask(server.umask | Mode::from_bits_truncate(0o022));
             sys::reset_signals()
@@ -212,6 +215,30 @@ fn version(abi: u32) -> ABI {
         6 => ABI::V6,
         _ => ABI::V7,
     }
+}
+
+/// Streams that are the null device of the host become the box's, which is mounted read-only: fchmod(2) on the host's
+/// would change it for everybody.
+fn take_own_null_device() -> nix::Result<()> {
+    for (number, stream) in [
+        (0, std::io::stdin().as_fd()),
+        (1, std::io::stdout().as_fd()),
+        (2, std::io::stderr().as_fd()),
+    ] {
+        let stat = fstat(stream)?;
+        if stat.st_mode & libc::S_IFMT != libc::S_IFCHR || stat.st_rdev != libc::makedev(1, 3) {
+            continue;
+        }
+        let mode =
+            nix::fcntl::fcntl(stream, nix::fcntl::FcntlArg::F_GETFL)? & (libc::O_ACCMODE | libc::O_APPEND);
+        let own = sys::openat2(sys::cwd(), c"/dev/null", mode, sys::RESOLVE_NO_SYMLINKS)?;
+        match number {
+            0 => nix::unistd::dup2_stdin(&own)?,
+            1 => nix::unistd::dup2_stdout(&own)?,
+            _ => nix::unistd::dup2_stderr(&own)?,
+        }
+    }
+    Ok(())
 }
 
 /// Refuses standard streams that are a way out of the box: from an open directory (or an O_PATH descriptor)
