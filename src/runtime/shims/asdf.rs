@@ -11,6 +11,7 @@ use super::versions::{self, Wanted};
 use super::{Target, unresolved};
 use crate::error::Error;
 use crate::runtime::Host;
+use crate::runtime::file;
 use crate::runtime::find::{self, Search};
 
 /// Where asdf keeps installs and shims.
@@ -83,10 +84,10 @@ fn wanted(plugin: &str, host: &Host) -> Vec<Wanted> {
         return list(&value.to_string_lossy(), &variable);
     }
     let files = host.upward().map(|dir| dir.join(".tool-versions"));
-    for file in files.chain([host.home.join(".tool-versions")]) {
-        let text = fs::read_to_string(&file).unwrap_or_default();
+    for path in files.chain([host.home.join(".tool-versions")]) {
+        let text = file::text(&path).unwrap_or_default();
         if let Some(versions) = in_tool_versions(&text, plugin) {
-            return list(versions, &quote(&file));
+            return list(versions, &quote(&path));
         }
     }
     Vec::new()
