@@ -355,7 +355,7 @@ fn dotnet_root(file: &Path) -> Option<&Path> {
 }
 
 /// The directory of one version of one package, where installers keep such directories.
-fn package_root(file: &Path, host: &Host) -> Option<PathBuf> {
+pub fn package_root(file: &Path, host: &Host) -> Option<PathBuf> {
     let stores = [
         (PathBuf::from("/opt"), 1),
         (shims::asdf::data_dir(host).join("installs"), 2),

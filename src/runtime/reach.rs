@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::image::Chain;
 use super::packages::node_modules;
-use super::prefix::is_shared;
+use super::prefix::{is_shared, package_root};
 use super::python::{self, Venv};
 use super::{Host, find, system, wellknown};
 
@@ -40,7 +40,7 @@ impl Origin<'_> {
                 && owns(script, chain.first(), host)
                 && Venv::of(chain.first()).is_some()
         };
-        match owns(script, chain.file(), host) || is_installed(chain, host) || venv() {
+        match owns(script, chain.file(), host) || is_installed(&chain.hops, host) || venv() {
             true => Reach::Around,
             false => Reach::Alone,
         }
@@ -48,7 +48,8 @@ impl Origin<'_> {
 
     /// Where the text of a shim leads from: a stranger's can look like a manager's.
     pub fn of_shim<'c>(chain: &'c Chain, host: &Host) -> Origin<'c> {
-        match is_installed(chain, host) {
+        // Its first name: a link to a manager's program takes the versions beside the link.
+        match is_installed(&chain.hops[..1], host) {
             true => Origin::User,
             false => Origin::Script(chain.first()),
         }
@@ -56,11 +57,16 @@ impl Origin<'_> {
 }
 
 /// Whether a file, free of links, is part of what the script came with: its `node_modules`, its virtual
-/// environment, its directory.
+/// environment, its package, its directory.
 pub fn owns(script: &Path, file: &Path, host: &Host) -> bool {
     let Some(dir) = script.parent() else { return false };
-    let venv = Venv::of(script);
-    let trees = [node_modules(script), venv.as_ref().map(Venv::root), Some(dir)];
+    let (venv, package) = (Venv::of(script), package_root(script, host));
+    let trees = [
+        node_modules(script),
+        venv.as_ref().map(Venv::root),
+        package.as_deref(),
+        Some(dir),
+    ];
     let mut trees = trees.into_iter().flatten();
     // In a home or in ~/.local/bin, what lies beside is the script's, what lies below is not.
     file.parent() == Some(dir) || trees.any(|tree| file.starts_with(tree) && !is_shared(tree, host))
@@ -68,14 +74,14 @@ pub fn owns(script: &Path, file: &Path, host: &Host) -> bool {
 
 /// Whether the way to a program passes a place where only the user and installers put programs. Links of
 /// such a place are theirs, too: `~/.local/bin/node` may lead anywhere.
-fn is_installed(chain: &Chain, host: &Host) -> bool {
+fn is_installed(hops: &[PathBuf], host: &Host) -> bool {
     let in_system = |hop: &Path| hop.starts_with("/usr") || system::holds(hop);
-    if chain.hops.iter().any(|hop| in_system(hop)) {
+    if hops.iter().any(|hop| in_system(hop)) {
         return true;
     }
     let real = |dirs: Vec<PathBuf>| dirs.into_iter().filter_map(|dir| fs::canonicalize(dir).ok());
     let mut direct = real(find::directories(host)).chain(real(wellknown::places(host)));
     let mut stores = real(wellknown::stores(host)).filter(|store| !is_shared(store, host));
-    direct.any(|dir| chain.hops.iter().any(|hop| hop.parent() == Some(&dir)))
-        || stores.any(|store| chain.hops.iter().any(|hop| hop.starts_with(&store)))
+    direct.any(|dir| hops.iter().any(|hop| hop.parent() == Some(&dir)))
+        || stores.any(|store| hops.iter().any(|hop| hop.starts_with(&store)))
 }

@@ -39,6 +39,7 @@ pub fn plugins(text: &[u8]) -> Vec<String> {
         .filter(|plugin| versions::is_plain(plugin))
         .collect();
     plugins.dedup();
+    plugins.truncate(versions::MAX_WANTED);
     plugins
 }
 
@@ -102,12 +103,15 @@ pub fn in_tool_versions<'a>(text: &'a str, tool: &str) -> Option<&'a str> {
     })
 }
 
-fn list(versions: &str, from: &str) -> Vec<Wanted> {
+fn list(text: &str, from: &str) -> Vec<Wanted> {
     let wanted = |version: &str| Wanted {
         version: version.to_owned(),
         from: from.to_owned(),
     };
-    versions.split_whitespace().map(wanted).collect()
+    text.split_whitespace()
+        .take(versions::MAX_WANTED)
+        .map(wanted)
+        .collect()
 }
 
 fn beside(name: &std::ffi::OsStr, shims: &Path, host: &Host) -> Option<PathBuf> {

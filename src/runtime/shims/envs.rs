@@ -169,6 +169,7 @@ fn split(text: &str, from: &str) -> Vec<Wanted> {
         .map(|line| line.split('#').next().unwrap_or_default())
         .flat_map(|line| line.split([' ', '\t', ':', '\r']))
         .filter(|version| versions::is_plain(version))
+        .take(versions::MAX_WANTED)
         .map(|version| Wanted {
             version: version.to_owned(),
             from: from.to_owned(),

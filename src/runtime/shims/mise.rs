@@ -28,6 +28,9 @@ const FILES: &[&str] = &[
     ".tool-versions",
 ];
 
+/// All files together: a person's global list of tools is longer than a project's.
+const MAX_REQUESTS: usize = 8 * versions::MAX_WANTED;
+
 /// A tool and what is asked of it.
 type Request = (String, Wanted);
 
@@ -116,7 +119,7 @@ fn requests(host: &Host) -> Vec<Request> {
             None => in_tool_versions(&text),
         };
         let from = quote(&path);
-        for (tool, version) in found {
+        for (tool, version) in found.into_iter().take(MAX_REQUESTS.saturating_sub(all.len())) {
             // What a nearer file said of the tool stands.
             if !all
                 .iter()

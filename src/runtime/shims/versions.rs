@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use crate::runtime::Host;
 use crate::runtime::file;
 
+/// No project asks for more versions or tools than this; each is looked for on disk.
+pub const MAX_WANTED: usize = 64;
+
 /// A request for a version, and where it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
