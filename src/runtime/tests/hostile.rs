@@ -318,3 +318,12 @@ fn a_shim_of_ones_own_making_leads_to_a_file_alone() {
     let mise = disk.link("work/project/shims/s", disk.at(".local/bin/mise"));
     assert_eq!(places(&disk.run(&[path(&mise)])), [conda.as_path()]);
 }
+
+#[test]
+fn names_below_proc_are_left_to_the_box() {
+    let disk = Disk::new();
+    let script = disk.script("work/project/server", "#!/proc/self/root/bin/sh\n");
+    let runtime = disk.run(&[path(&script)]);
+    assert_eq!(places(&runtime), [script.as_path()]);
+    assert_eq!(runtime.links, []);
+}
