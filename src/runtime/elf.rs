@@ -6,6 +6,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
+use super::file;
+
 const PT_LOAD: u32 = 1;
 const PT_DYNAMIC: u32 = 2;
 const PT_INTERP: u32 = 3;
@@ -15,13 +17,21 @@ const DT_RPATH: u64 = 15;
 const DT_RUNPATH: u64 = 29;
 /// More headers or strings than this are not read: such a file is broken or hostile.
 const MAX_BYTES: u64 = 1 << 20;
+/// A dynamic section has some 40 entries besides the libraries.
+const MAX_ENTRIES: usize = 1024;
+/// The longest path (PATH_MAX), and so the longest name or list of names looked at.
+const MAX_TEXT: u64 = 4096;
+/// What one file may ask for; browsers need some 60 libraries, from a handful of directories.
+pub const MAX_NEEDED: usize = 256;
+pub const MAX_DIRECTORIES: usize = 64;
 
 /// What the dynamic loader would look for (elf(5), ld.so(8)). Empty for a static program.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Elf {
     pub loader: Option<PathBuf>,
+    /// Names to search for. One with a slash is a path of any place on the host, and left out.
     pub needed: Vec<OsString>,
-    /// DT_RPATH and DT_RUNPATH, `$ORIGIN` replaced.
+    /// The absolute directories of DT_RPATH and DT_RUNPATH, `$ORIGIN` replaced.
     pub search: Vec<PathBuf>,
 }
 
@@ -35,7 +45,7 @@ struct Segment {
 impl Elf {
     /// Reads a 64-bit little-endian file; None for any other, or one that contradicts itself.
     pub fn read(path: &Path) -> Option<Self> {
-        let file = File::open(path).ok()?;
+        let file = file::open(path).ok()?;
         let header = bytes(&file, 0, 64)?;
         if !header.starts_with(b"\x7fELF\x02\x01") {
             return None;
@@ -43,7 +53,8 @@ impl Elf {
         let segments = segments(&file, &header)?;
         let mut elf = Elf::default();
         if let Some(interp) = segments.iter().find(|segment| segment.kind == PT_INTERP) {
-            elf.loader = Some(PathBuf::from(text(&bytes(&file, interp.offset, interp.size)?)));
+            let size = interp.size.min(MAX_TEXT);
+            elf.loader = Some(PathBuf::from(text(&bytes(&file, interp.offset, size)?)));
         }
         if let Some(dynamic) = segments.iter().find(|segment| segment.kind == PT_DYNAMIC) {
             elf.read_dynamic(&file, &segments, dynamic, path.parent()?)?;
@@ -55,6 +66,7 @@ impl Elf {
         let table = bytes(file, dynamic.offset, dynamic.size)?;
         let entries: Vec<(u64, u64)> = table
             .chunks_exact(16)
+            .take(MAX_ENTRIES)
             .map(|entry| (number(entry, 0, 8), number(entry, 8, 8)))
             .collect();
         let address = entries.iter().find(|(tag, _)| *tag == DT_STRTAB)?.1;
@@ -64,11 +76,18 @@ impl Elf {
         let strings = load.offset.checked_add(address - load.address)?;
         for (tag, value) in entries {
             match tag {
-                DT_NEEDED => self.needed.push(string(file, strings.checked_add(value)?)?),
-                DT_RPATH | DT_RUNPATH => {
+                DT_NEEDED if self.needed.len() < MAX_NEEDED => {
+                    let name = string(file, strings.checked_add(value)?)?;
+                    if !name.as_bytes().contains(&b'/') {
+                        self.needed.push(name);
+                    }
+                }
+                DT_RPATH | DT_RUNPATH if self.search.len() < MAX_DIRECTORIES => {
                     let list = string(file, strings.checked_add(value)?)?;
+                    let entries = std::env::split_paths(&list).map(|entry| expand(&entry, origin));
+                    let room = MAX_DIRECTORIES - self.search.len();
                     self.search
-                        .extend(std::env::split_paths(&list).map(|entry| expand(&entry, origin)));
+                        .extend(entries.filter(|entry| entry.is_absolute()).take(room));
                 }
                 _ => {}
             }
@@ -116,9 +135,9 @@ fn bytes(file: &File, offset: u64, size: u64) -> Option<Vec<u8>> {
     Some(buffer)
 }
 
-/// A string of the string table; libraries' names and search paths fit 4096 bytes.
+/// A string of the string table; longer ones are not of this world.
 fn string(file: &File, offset: u64) -> Option<OsString> {
-    let mut buffer = vec![0; 4096];
+    let mut buffer = vec![0; MAX_TEXT as usize];
     let length = file.read_at(&mut buffer, offset).ok()?;
     buffer[..length]
         .contains(&0)

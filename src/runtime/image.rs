@@ -1,11 +1,12 @@
 //! A command's file: the symbolic links that lead to it, and what kind of program it is.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
 
 use mcp_sandbox_platform::quote;
 
+use super::file;
 use crate::error::{Error, Kind, reason};
 
 /// The kernel follows 40 links in one path (path_resolution(7)).
@@ -85,7 +86,7 @@ impl Image {
             )
             .hint("what the command needs is found by reading its file; make it readable for this user")
         };
-        let mut file = File::open(path).map_err(cannot)?;
+        let mut file = file::open(path).map_err(cannot)?;
         let mut head = vec![0; HEAD_BYTES];
         let length = file.read(&mut head).map_err(cannot)?;
         head.truncate(length);

@@ -5,11 +5,13 @@
 //! The result names the smallest directories that hold the runtime, each mounted read-only at its own place.
 
 mod elf;
+mod file;
 mod find;
 mod image;
 mod packages;
 mod prefix;
 mod python;
+mod reach;
 mod resolve;
 mod script;
 mod shims;

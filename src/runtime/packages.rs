@@ -112,7 +112,7 @@ impl Resolver<'_> {
 }
 
 /// The outermost directory `node_modules` above a file.
-fn node_modules(file: &Path) -> Option<&Path> {
+pub(super) fn node_modules(file: &Path) -> Option<&Path> {
     let above = file.ancestors().skip(1);
     above
         .filter(|dir| dir.file_name() == Some(OsStr::new("node_modules")))

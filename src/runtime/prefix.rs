@@ -3,12 +3,13 @@
 //! A directory that holds more than one thing (a home, `~/.local`, `/usr/local`, a project) is never
 //! shown whole; there the program's file and the runtime's own library directories are enough.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::elf::Elf;
+use super::elf::{Elf, MAX_DIRECTORIES, MAX_NEEDED};
 use super::view::View;
-use super::{Host, shims};
+use super::{Host, file as files, shims};
 
 /// A runtime known by name.
 #[derive(Debug)]
@@ -239,16 +240,26 @@ pub fn show_file(file: &Path, view: &mut View) {
     view.mount(file, "program");
     let mut todo = vec![file.to_owned()];
     let mut inherited: Vec<PathBuf> = vec![PathBuf::from("/usr/local/lib")];
+    let mut asked = BTreeSet::new();
     // A program of more libraries than this comes with an installation of its own.
-    for _ in 0..64 {
+    for round in 0..64 {
         let Some(elf) = todo.pop().and_then(|next| Elf::read(&next)) else {
             break;
         };
-        if let Some(loader) = elf.loader.filter(|loader| !view.shows(loader)) {
+        // The kernel reads this of the program alone (execve(2)); what a library says there is nobody's wish.
+        if let Some(loader) = elf
+            .loader
+            .filter(|loader| round == 0 && loader.is_absolute() && !view.shows(loader))
+        {
             show_library(&loader, view);
         }
         inherited.splice(0..0, elf.search);
+        inherited.truncate(MAX_DIRECTORIES);
         for name in elf.needed {
+            // One name is looked up once, as the loader does; a program that asks for more is hostile.
+            if asked.len() >= MAX_NEEDED || !asked.insert(name.clone()) {
+                continue;
+            }
             let found = inherited
                 .iter()
                 .map(|dir| dir.join(&name))
@@ -264,16 +275,19 @@ pub fn show_file(file: &Path, view: &mut View) {
 
 /// Whether a directory holds more than one installation, so that showing it would show the user's files.
 pub fn is_broad(dir: &Path, host: &Host) -> bool {
-    let home = fs::canonicalize(&host.home).unwrap_or_else(|_| host.home.clone());
     let cwd = fs::canonicalize(&host.cwd).unwrap_or_else(|_| host.cwd.clone());
+    is_shared(dir, host) || cwd.starts_with(dir) || dir.join(".git").exists()
+}
+
+/// Whether a directory is one that many programs and projects share.
+pub fn is_shared(dir: &Path, host: &Host) -> bool {
+    let home = fs::canonicalize(&host.home).unwrap_or_else(|_| host.home.clone());
     dir.components().count() <= 2
         || home.starts_with(dir)
-        || cwd.starts_with(dir)
         || SHARED.iter().any(|shared| dir == Path::new(shared))
         || dir
             .strip_prefix(&home)
             .is_ok_and(|rest| SHARED_IN_HOME.iter().any(|shared| rest == Path::new(shared)))
-        || dir.join(".git").exists()
 }
 
 /// `<prefix>` of `<prefix>/bin/program`.
@@ -313,8 +327,9 @@ fn show_beside(file: &Path, kind: &Kind, view: &mut View) {
     }
 }
 
+/// Shows what the loader would map, which a program can name at any place: never a file that is not ELF.
 fn show_library(path: &Path, view: &mut View) -> Option<PathBuf> {
-    let real = fs::canonicalize(path).ok()?;
+    let real = fs::canonicalize(path).ok().filter(|real| files::is_elf(real))?;
     if !view.shows(&real) {
         view.mount(&real, "library");
     }
@@ -340,7 +355,7 @@ fn dotnet_root(file: &Path) -> Option<&Path> {
 }
 
 /// The directory of one version of one package, where installers keep such directories.
-fn package_root(file: &Path, host: &Host) -> Option<PathBuf> {
+pub fn package_root(file: &Path, host: &Host) -> Option<PathBuf> {
     let stores = [
         (PathBuf::from("/opt"), 1),
         (shims::asdf::data_dir(host).join("installs"), 2),

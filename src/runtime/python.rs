@@ -7,10 +7,11 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::Host;
+use super::find::is_program;
 use super::image::Chain;
 use super::prefix::{above_bin, is_broad, show_file, show_if_there};
 use super::view::View;
+use super::{Host, file, show as named};
 
 /// What makes up a virtual environment, where the directory around it holds other things too.
 const VENV_PARTS: &[&str] = &["pyvenv.cfg", "bin", "lib", "lib64", "include", "share"];
@@ -28,7 +29,7 @@ impl Venv {
     pub fn of(file: &Path) -> Option<Self> {
         let dir = file.parent()?;
         [dir, dir.parent()?].into_iter().find_map(|root| {
-            let text = fs::read_to_string(root.join("pyvenv.cfg")).ok()?;
+            let text = file::text(&root.join("pyvenv.cfg")).ok()?;
             let home = text.lines().find_map(|line| {
                 let (key, value) = line.split_once('=')?;
                 (key.trim() == "home").then(|| PathBuf::from(value.trim()))
@@ -38,6 +39,10 @@ impl Venv {
                 home: home.filter(|home| home.is_absolute()),
             })
         })
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Shows the environment itself.
@@ -55,13 +60,25 @@ impl Venv {
     }
 
     /// Shows the installation that `home` names, which a copied interpreter does not lie in, by that name.
-    fn show_home(&self, interpreter: &Path, view: &mut View, host: &Host) {
+    /// The file may be a stranger's, so what it leads to must be a Python.
+    fn show_home(&self, interpreter: &Path, view: &mut View, host: &Host, notes: &mut Vec<String>) {
         let Some(home) = &self.home else { return };
         let own = interpreter.file_name().unwrap_or_default();
         let mut names = [own, OsStr::new("python3"), OsStr::new("python")].into_iter();
-        if let Some(base) = names.find_map(|name| fs::canonicalize(home.join(name)).ok()) {
-            show_base(&base, view, host);
-            view.expose(home);
+        let base = names.find_map(|name| {
+            let base = fs::canonicalize(home.join(name)).ok()?;
+            (is_python(&base) && is_program(&base) && file::is_elf(&base)).then_some(base)
+        });
+        match base {
+            Some(base) => {
+                show_base(&base, view, host);
+                view.expose(home);
+            }
+            None => notes.push(format!(
+                "{}: no Python in {}: ignored",
+                named(self.root.join("pyvenv.cfg")),
+                named(home)
+            )),
         }
     }
 }
@@ -80,11 +97,11 @@ pub fn is_python(file: &Path) -> bool {
 }
 
 /// Shows the interpreter at the end of `chain` and, where it was reached through one, its virtual environment.
-pub fn show(chain: &Chain, view: &mut View, host: &Host) -> Option<Venv> {
+pub fn show(chain: &Chain, view: &mut View, host: &Host, notes: &mut Vec<String>) -> Option<Venv> {
     show_base(chain.file(), view, host);
     let venv = Venv::of(chain.first())?;
     venv.show(view, host);
-    venv.show_home(chain.file(), view, host);
+    venv.show_home(chain.file(), view, host, notes);
     chain.named.iter().skip(1).for_each(|named| view.expose(named));
     Some(venv)
 }

@@ -9,6 +9,7 @@ use super::find::{self, Search};
 use super::image::{Chain, Image};
 use super::prefix::{self, show_if_there};
 use super::python;
+use super::reach::{Origin, Reach};
 use super::script::{self, EnvCall, Shebang};
 use super::view::View;
 use super::{Host, Runtime, shims, show, wellknown};
@@ -46,6 +47,19 @@ pub(super) struct Step {
     is_script: bool,
 }
 
+impl Step {
+    fn binary(program: PathBuf, file: &Path) -> Self {
+        Step {
+            program,
+            before: Vec::new(),
+            replaced: false,
+            skip: 0,
+            binary: file.to_owned(),
+            is_script: false,
+        }
+    }
+}
+
 impl<'a> Resolver<'a> {
     pub fn new(host: &'a Host) -> Self {
         let view = View::default();
@@ -66,7 +80,7 @@ impl<'a> Resolver<'a> {
             );
         };
         let found = find::find(name, self.host, &mut self.notes)?;
-        let step = self.follow(&found, args, 0)?;
+        let step = self.follow(&found, args, Origin::User, 0)?;
         let mut args = args[step.skip..].to_vec();
         if found.ends_with("env") {
             self.follow_env(&mut args)?;
@@ -111,7 +125,13 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    pub(super) fn follow(&mut self, path: &Path, args: &[OsString], depth: usize) -> Result<Step, Error> {
+    pub(super) fn follow(
+        &mut self,
+        path: &Path,
+        args: &[OsString],
+        origin: Origin<'_>,
+        depth: usize,
+    ) -> Result<Step, Error> {
         if depth > MAX_DEPTH {
             let message = format!(
                 "{} leads through more than {MAX_DEPTH} scripts and shims",
@@ -124,21 +144,25 @@ impl<'a> Resolver<'a> {
             self.notes
                 .push(format!("{} -> {}", show(path), show(chain.file())));
         }
+        if let (Origin::Script(script), Reach::Alone) = (origin, origin.reach(&chain, self.host)) {
+            return self.alone(&chain, script);
+        }
         if let Some(target) = shims::linked(path, &chain, args, self.host)? {
-            return self.behind(path, target, args, depth);
+            return self.behind(&chain, path, target, args, depth);
         }
         let text = match Image::read(chain.file())? {
             Image::Elf => return Ok(self.binary(&chain)),
             Image::Script(text) => text,
         };
         match shims::scripted(path, &chain, &text, self.host)? {
-            Some(target) => self.behind(path, target, args, depth),
+            Some(target) => self.behind(&chain, path, target, args, depth),
             None => self.script(&chain, &text, depth),
         }
     }
 
     fn behind(
         &mut self,
+        chain: &Chain,
         shim: &Path,
         target: shims::Target,
         args: &[OsString],
@@ -155,7 +179,8 @@ impl<'a> Resolver<'a> {
             .into_iter()
             .chain(target.path.parent().map(Path::to_owned));
         self.front.splice(0..0, directories);
-        let step = self.follow(&target.path, args, depth + 1)?;
+        let origin = Origin::of_shim(chain, self.host);
+        let step = self.follow(&target.path, args, origin, depth + 1)?;
         Ok(Step {
             replaced: true,
             skip: step.skip + target.skip,
@@ -167,21 +192,32 @@ impl<'a> Resolver<'a> {
         let file = chain.file();
         let mut program = None;
         if python::is_python(file) {
-            let venv = python::show(chain, &mut self.view, self.host);
+            let venv = python::show(chain, &mut self.view, self.host, &mut self.notes);
             program = venv.map(|_| chain.first().to_owned());
         } else {
             self.show_binary(file);
         }
         let program = program.unwrap_or_else(|| self.shown_hop(chain));
         self.search(program.parent());
-        Step {
-            program,
-            before: Vec::new(),
-            replaced: false,
-            skip: 0,
-            binary: file.to_owned(),
-            is_script: false,
+        Step::binary(program, file)
+    }
+
+    /// A program that a script names at a place which is neither its own nor an installer's.
+    fn alone(&mut self, chain: &Chain, script: &Path) -> Result<Step, Error> {
+        let file = chain.file();
+        if !matches!(Image::read(file), Ok(Image::Elf)) {
+            return Err(out_of_reach(script, file));
         }
+        if !self.view.shows(file) {
+            prefix::show_file(file, &mut self.view);
+            self.notes.push(format!(
+                "{} names {}: only its file is shown; if it needs more, add --read {}",
+                show(script),
+                show(file),
+                show(prefix::above_bin(file).or(file.parent()).unwrap_or(file))
+            ));
+        }
+        Ok(Step::binary(self.shown_hop(chain), file))
     }
 
     fn show_binary(&mut self, file: &Path) {
@@ -258,7 +294,7 @@ impl<'a> Resolver<'a> {
         if !find::is_program(path) {
             return Err(self.lost_interpreter(script, path.as_os_str()));
         }
-        let step = self.follow(path, &[], depth + 1)?;
+        let step = self.follow(path, &[], Origin::Script(script), depth + 1)?;
         if !step.replaced {
             self.view.expose(path);
         }
@@ -280,7 +316,7 @@ impl<'a> Resolver<'a> {
         let Search::Found(found) = self.lookup(program, call.path.as_deref()) else {
             return Err(self.lost_interpreter(script, program));
         };
-        let step = self.by_name(program, &found, depth)?;
+        let step = self.by_name(program, &found, Origin::Script(script), depth)?;
         Ok((
             Step {
                 replaced: false,
@@ -291,8 +327,14 @@ impl<'a> Resolver<'a> {
     }
 
     /// Follows a program found by its bare name, which must lead to it in the box as well.
-    pub(super) fn by_name(&mut self, name: &OsStr, found: &Path, depth: usize) -> Result<Step, Error> {
-        let step = self.follow(found, &[], depth + 1)?;
+    pub(super) fn by_name(
+        &mut self,
+        name: &OsStr,
+        found: &Path,
+        origin: Origin<'_>,
+        depth: usize,
+    ) -> Result<Step, Error> {
+        let step = self.follow(found, &[], origin, depth + 1)?;
         if step.before.is_empty() && step.program.file_name() != Some(name) {
             self.view.link(found, &step.program);
             self.search(found.parent());
@@ -364,6 +406,18 @@ fn zeroth(name: &OsStr, step: &Step) -> OsString {
         true => step.program.clone().into_os_string(),
         false => name.to_owned(),
     }
+}
+
+fn out_of_reach(script: &Path, file: &Path) -> Error {
+    let message = format!(
+        "{} names {}, which is no ELF program and lies outside the script's own directory, PATH and known installations",
+        quote(script),
+        quote(file)
+    );
+    Error::new(Kind::NotExecutable, message).hint(format!(
+        "if it is meant, put its directory on PATH, or make it the command and add `--read {}`",
+        quote(script)
+    ))
 }
 
 fn no_interpreter(script: &Path) -> Error {

@@ -4,12 +4,21 @@
 //! the error: running something the user's PATH does not name is the user's decision.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::file;
 use super::find::is_program;
 use super::shims::versions;
 use super::{Host, shims};
+
+/// Where the installers of conda's family suggest to put it, below the home.
+const CONDA: &[&str] = &[
+    "miniconda3",
+    "anaconda3",
+    "miniforge3",
+    "mambaforge",
+    ".conda/envs",
+];
 
 /// The program of this name in the usual places, if there is one.
 pub fn find(name: &OsStr, host: &Host) -> Option<PathBuf> {
@@ -19,7 +28,8 @@ pub fn find(name: &OsStr, host: &Host) -> Option<PathBuf> {
         .find(|path| is_program(path))
 }
 
-fn places(host: &Host) -> Vec<PathBuf> {
+/// The directories that programs are put in.
+pub fn places(host: &Host) -> Vec<PathBuf> {
     let fnm = host.dir("FNM_DIR", ".local/share/fnm");
     let mut places = Vec::new();
     places.extend(nvm_default(host).map(|version| version.join("bin")));
@@ -50,6 +60,31 @@ fn places(host: &Host) -> Vec<PathBuf> {
     places
 }
 
+/// The directories below which only a manager or installer puts things, a directory for each version or package.
+pub fn stores(host: &Host) -> Vec<PathBuf> {
+    let home = |path: &str| host.home.join(path);
+    let mut stores = vec![
+        shims::asdf::data_dir(host),
+        shims::mise::data_dir(host),
+        host.dir("VOLTA_HOME", ".volta"),
+        host.dir("RUSTUP_HOME", ".rustup").join("toolchains"),
+        host.dir("NVM_DIR", ".nvm"),
+        host.dir("FNM_DIR", ".local/share/fnm"),
+        home(".fnm"),
+        host.dir("SDKMAN_DIR", ".sdkman").join("candidates"),
+        host.dir("UV_PYTHON_INSTALL_DIR", ".local/share/uv/python"),
+        host.dir("UV_TOOL_DIR", ".local/share/uv/tools"),
+        host.dir("PIPX_HOME", ".local/share/pipx").join("venvs"),
+        home(".local/pipx/venvs"),
+        host.data_dir("pnpm"),
+        PathBuf::from("/home/linuxbrew/.linuxbrew"),
+    ];
+    stores.extend(CONDA.iter().map(|name| home(name)));
+    stores.extend(shims::envs::roots(host).map(|root| root.join("versions")));
+    stores.extend(shims::envs::roots(host).map(|root| root.join("shims")));
+    stores
+}
+
 /// The version that nvm's `default` alias stands for, or else the newest installed.
 fn nvm_default(host: &Host) -> Option<PathBuf> {
     let root = host.dir("NVM_DIR", ".nvm");
@@ -68,9 +103,9 @@ fn nvm_default(host: &Host) -> Option<PathBuf> {
 }
 
 fn alias(root: &Path, name: &str) -> Option<String> {
-    if name.contains("..") {
+    if name.contains("..") || name.starts_with('/') {
         return None;
     }
-    let text = fs::read_to_string(root.join("alias").join(name)).ok()?;
+    let text = file::text(&root.join("alias").join(name)).ok()?;
     text.lines().next().map(|line| line.trim().to_owned())
 }

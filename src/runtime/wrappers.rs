@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use super::find::{self, Search};
+use super::reach::{self, Origin};
 use super::resolve::Resolver;
 use super::script::{self, EnvCall, HandOver};
 use super::show;
@@ -24,7 +25,7 @@ impl Resolver<'_> {
             _ if is_path && find::is_program(&path) => path,
             _ => return Err(self.lost_interpreter(Path::new("env"), &program)),
         };
-        let step = self.by_name(&program, &found, 0)?;
+        let step = self.by_name(&program, &found, Origin::User, 0)?;
         // The program's place among the arguments; after -S it is part of a longer one and stays.
         let Some(at) = args
             .len()
@@ -56,7 +57,7 @@ impl Resolver<'_> {
             return false;
         };
         for words in script::simple_commands(text.as_encoded_bytes()) {
-            self.hand_over(Path::new("sh"), &behind_env(words), 0);
+            self.hand_over(Origin::User, &behind_env(words), 0);
         }
         true
     }
@@ -69,7 +70,7 @@ impl Resolver<'_> {
                 HandOver::Sibling(name) => (script.with_file_name(name).into_os_string(), Vec::new()),
             };
             let words = std::iter::once(program).chain(args).collect();
-            self.hand_over(script, &behind_env(words), depth);
+            self.hand_over(Origin::Script(script), &behind_env(words), depth);
         }
         if script::assignment(text, "JAVACMD").is_some() || text.windows(9).any(|part| part == b"JAVA_HOME") {
             let java = self
@@ -82,11 +83,11 @@ impl Resolver<'_> {
                         Search::Found(found) => Some(found),
                         _ => None,
                     });
-            java.map(|java| self.follow(&java, &[], depth + 1));
+            java.map(|java| self.follow(&java, &[], Origin::User, depth + 1));
         }
     }
 
-    fn hand_over(&mut self, script: &Path, words: &[OsString], depth: usize) {
+    fn hand_over(&mut self, origin: Origin<'_>, words: &[OsString], depth: usize) {
         let Some((program, args)) = words.split_first() else {
             return;
         };
@@ -99,28 +100,49 @@ impl Resolver<'_> {
         let Some(found) = found else { return };
         let followed = match path.is_absolute() {
             true => self
-                .follow(&found, &[], depth + 1)
+                .follow(&found, &[], origin, depth + 1)
                 .map(|step| match step.replaced {
                     true => self.view.link(&found, &step.program),
                     false => self.view.expose(&found),
                 }),
-            false => self.by_name(program, &found, depth).map(|_| ()),
+            false => self.by_name(program, &found, origin, depth).map(|_| ()),
+        };
+        let by = match origin {
+            Origin::Script(script) => script,
+            Origin::User => Path::new("sh"),
         };
         if followed.is_err() {
             self.notes.push(format!(
-                "{}: exec {} could not be followed",
-                show(script),
-                show(program)
+                "{}: exec {} was not followed; if it is needed, add --read {}",
+                show(by),
+                show(program),
+                show(&found)
             ));
         }
-        // npm's and pnpm's wrappers name the script relative to themselves.
+        if let Origin::Script(script) = origin {
+            self.show_relative(script, args);
+        }
+    }
+
+    /// npm's and pnpm's wrappers name the script relative to themselves.
+    fn show_relative(&mut self, script: &Path, args: &[OsString]) {
         for rest in args
             .iter()
             .filter_map(|arg| Path::new(arg).strip_prefix("$basedir").ok())
         {
             let target = script.parent().unwrap_or(Path::new("/")).join(rest);
-            if let Ok(real) = fs::canonicalize(target) {
+            let Ok(real) = fs::canonicalize(target) else {
+                continue;
+            };
+            if reach::owns(script, &real, self.host) {
                 self.show_module(&real);
+            } else if !self.view.shows(&real) {
+                self.notes.push(format!(
+                    "{}: {} lies outside the script's own directory; if it is needed, add --read {}",
+                    show(script),
+                    show(rest),
+                    show(&real)
+                ));
             }
         }
     }

@@ -11,6 +11,7 @@ use super::versions::{self, Wanted};
 use super::{Target, unresolved};
 use crate::error::Error;
 use crate::runtime::Host;
+use crate::runtime::file;
 use crate::runtime::find::{self, Search};
 
 /// Where asdf keeps installs and shims.
@@ -38,6 +39,7 @@ pub fn plugins(text: &[u8]) -> Vec<String> {
         .filter(|plugin| versions::is_plain(plugin))
         .collect();
     plugins.dedup();
+    plugins.truncate(versions::MAX_WANTED);
     plugins
 }
 
@@ -83,10 +85,10 @@ fn wanted(plugin: &str, host: &Host) -> Vec<Wanted> {
         return list(&value.to_string_lossy(), &variable);
     }
     let files = host.upward().map(|dir| dir.join(".tool-versions"));
-    for file in files.chain([host.home.join(".tool-versions")]) {
-        let text = fs::read_to_string(&file).unwrap_or_default();
+    for path in files.chain([host.home.join(".tool-versions")]) {
+        let text = file::text(&path).unwrap_or_default();
         if let Some(versions) = in_tool_versions(&text, plugin) {
-            return list(versions, &quote(&file));
+            return list(versions, &quote(&path));
         }
     }
     Vec::new()
@@ -101,12 +103,15 @@ pub fn in_tool_versions<'a>(text: &'a str, tool: &str) -> Option<&'a str> {
     })
 }
 
-fn list(versions: &str, from: &str) -> Vec<Wanted> {
+fn list(text: &str, from: &str) -> Vec<Wanted> {
     let wanted = |version: &str| Wanted {
         version: version.to_owned(),
         from: from.to_owned(),
     };
-    versions.split_whitespace().map(wanted).collect()
+    text.split_whitespace()
+        .take(versions::MAX_WANTED)
+        .map(wanted)
+        .collect()
 }
 
 fn beside(name: &std::ffi::OsStr, shims: &Path, host: &Host) -> Option<PathBuf> {

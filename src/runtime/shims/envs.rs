@@ -12,6 +12,7 @@ use super::versions::{self, Wanted};
 use super::{Target, unresolved};
 use crate::error::Error;
 use crate::runtime::Host;
+use crate::runtime::file;
 use crate::runtime::find::{self, Search};
 use crate::runtime::script::{self, HandOver};
 
@@ -34,6 +35,13 @@ struct Manager {
     file: &'static str,
     prefixes: &'static [&'static str],
     root: PathBuf,
+}
+
+/// Where each manager of the family keeps its versions and shims.
+pub fn roots(host: &Host) -> impl Iterator<Item = PathBuf> {
+    FAMILY
+        .iter()
+        .map(|(name, ..)| host.dir(&format!("{}_ROOT", name.to_uppercase()), &format!(".{name}")))
 }
 
 /// The program behind a shim of this shape; None if the script is something else.
@@ -88,7 +96,7 @@ impl Manager {
             return split(&text, &quote(path));
         }
         let global = self.root.join("version");
-        let versions = fs::read_to_string(&global)
+        let versions = file::text(&global)
             .map(|text| split(&text, &quote(&global)))
             .unwrap_or_default();
         match versions.is_empty() {
@@ -161,6 +169,7 @@ fn split(text: &str, from: &str) -> Vec<Wanted> {
         .map(|line| line.split('#').next().unwrap_or_default())
         .flat_map(|line| line.split([' ', '\t', ':', '\r']))
         .filter(|version| versions::is_plain(version))
+        .take(versions::MAX_WANTED)
         .map(|version| Wanted {
             version: version.to_owned(),
             from: from.to_owned(),

@@ -3,7 +3,6 @@
 //! Rules: <https://mise.jdx.dev/configuration.html> and <https://mise.jdx.dev/dev-tools/shims.html>.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use mcp_sandbox_platform::quote;
@@ -13,6 +12,7 @@ use super::versions::{self, Wanted};
 use super::{Target, unresolved};
 use crate::error::Error;
 use crate::runtime::Host;
+use crate::runtime::file;
 use crate::runtime::find::{self, Search};
 
 /// Files that name versions in one directory, those that win first.
@@ -27,6 +27,9 @@ const FILES: &[&str] = &[
     ".config/mise/config.toml",
     ".tool-versions",
 ];
+
+/// All files together: a person's global list of tools is longer than a project's.
+const MAX_REQUESTS: usize = 8 * versions::MAX_WANTED;
 
 /// A tool and what is asked of it.
 type Request = (String, Wanted);
@@ -107,16 +110,16 @@ fn requests(host: &Host) -> Vec<Request> {
         host.config_dir("mise").join("config.toml"),
         host.home.join(".tool-versions"),
     ];
-    for file in near.chain(global) {
-        let Ok(text) = fs::read_to_string(&file) else {
+    for path in near.chain(global) {
+        let Ok(text) = file::text(&path) else {
             continue;
         };
-        let found = match file.extension() {
+        let found = match path.extension() {
             Some(_) => in_toml(&text),
             None => in_tool_versions(&text),
         };
-        let from = quote(&file);
-        for (tool, version) in found {
+        let from = quote(&path);
+        for (tool, version) in found.into_iter().take(MAX_REQUESTS.saturating_sub(all.len())) {
             // What a nearer file said of the tool stands.
             if !all
                 .iter()

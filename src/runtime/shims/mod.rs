@@ -4,7 +4,7 @@
 //! rules read may come from an untrusted project, so a version is a plain name, never a path.
 
 pub mod asdf;
-mod envs;
+pub mod envs;
 pub mod mise;
 mod rustup;
 pub mod versions;

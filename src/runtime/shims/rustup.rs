@@ -13,6 +13,7 @@ use super::versions::{self, Wanted};
 use super::{Target, unresolved};
 use crate::error::Error;
 use crate::runtime::Host;
+use crate::runtime::file;
 use crate::runtime::find::is_program;
 
 /// rustup's `TOOLS` and `DUP_TOOLS`.
@@ -93,15 +94,15 @@ fn choice(home: &Path, host: &Host) -> Option<Wanted> {
     if let Some(value) = host.var("RUSTUP_TOOLCHAIN") {
         return Some(wanted(&value.to_string_lossy(), "RUSTUP_TOOLCHAIN"));
     }
-    let file = home.join("settings.toml");
-    let settings = fs::read_to_string(&file)
+    let saved = home.join("settings.toml");
+    let settings = file::text(&saved)
         .ok()
         .and_then(|text| super::toml(&text))
         .unwrap_or_default();
     for dir in host.upward() {
         let set = dir.to_str().and_then(|dir| settings["overrides"][dir].as_str());
         if let Some(toolchain) = set {
-            return Some(wanted(toolchain, &quote(&file)));
+            return Some(wanted(toolchain, &quote(&saved)));
         }
         for name in ["rust-toolchain.toml", "rust-toolchain"] {
             if let Some(toolchain) = in_file(&dir.join(name)) {
@@ -110,12 +111,12 @@ fn choice(home: &Path, host: &Host) -> Option<Wanted> {
         }
     }
     let default = settings["default_toolchain"].as_str()?;
-    Some(wanted(default, &quote(&file)))
+    Some(wanted(default, &quote(&saved)))
 }
 
 /// Either a table with `toolchain.channel`, or, without the extension, one bare line.
 fn in_file(path: &Path) -> Option<String> {
-    let text = fs::read_to_string(path).ok()?;
+    let text = file::text(path).ok()?;
     match super::toml(&text) {
         Some(table) => table["toolchain"]["channel"].as_str().map(str::to_owned),
         None => text

@@ -5,6 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::runtime::Host;
+use crate::runtime::file;
+
+/// No project asks for more versions or tools than this; each is looked for on disk.
+pub const MAX_WANTED: usize = 64;
 
 /// A request for a version, and where it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +54,7 @@ pub fn nearest(host: &Host, names: &[&str]) -> Option<(PathBuf, String)> {
     host.upward().find_map(|dir| {
         names.iter().find_map(|name| {
             let path = dir.join(name);
-            fs::read_to_string(&path).ok().map(|text| (path, text))
+            file::text(&path).ok().map(|text| (path, text))
         })
     })
 }

@@ -3,7 +3,6 @@
 //! Rules: volta-core's `platform` (project pin, then user default) and `run` modules.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use mcp_sandbox_platform::quote;
@@ -13,6 +12,7 @@ use super::versions::{is_plain, program_in};
 use super::{Target, unresolved};
 use crate::error::Error;
 use crate::runtime::Host;
+use crate::runtime::file;
 
 /// Versions of the tools that Volta manages, and where they were read.
 #[derive(Debug, Default)]
@@ -160,5 +160,5 @@ fn saved(value: &Value, path: &Path) -> Platform {
 }
 
 fn json(path: &Path) -> Option<Value> {
-    serde_json::from_slice(&fs::read(path).ok()?).ok()
+    serde_json::from_slice(&file::read(path).ok()?).ok()
 }

@@ -1,6 +1,7 @@
 //! Each rule once, against homes built for the test, and a few commands of the machine the tests run on.
 
 mod errors;
+mod hostile;
 mod machine;
 mod shims;
 mod trees;
