@@ -1,7 +1,7 @@
 //! A terminal for the program under test.
 
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -67,6 +67,39 @@ impl Master {
         self.0
             .write_all(text.as_bytes())
             .expect("the terminal takes input");
+    }
+
+    /// Types until the terminal takes no more, or all is typed. A terminal may need a moment to pass on what it holds.
+    pub fn overfill(&mut self, bytes: &[u8]) {
+        const MOMENT: u16 = 300;
+        let mut left = bytes;
+        self.set_nonblocking();
+        loop {
+            let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLOUT)];
+            if left.is_empty() || poll(&mut fds, MOMENT).expect("poll") == 0 {
+                return;
+            }
+            match self.0.write(left) {
+                Ok(written) => left = &left[written..],
+                Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+            }
+        }
+    }
+
+    fn set_nonblocking(&self) {
+        use nix::fcntl::{FcntlArg, OFlag, fcntl};
+        fcntl(&self.0, FcntlArg::F_SETFL(OFlag::O_RDWR | OFlag::O_NONBLOCK)).expect("non-blocking");
+    }
+
+    /// The other side once more, to look at.
+    pub fn slave(&self) -> OwnedFd {
+        // SAFETY: the call takes flags of open(2) and gives a descriptor that nobody else has.
+        unsafe {
+            let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
+            let slave = libc::ioctl(self.0.as_raw_fd(), libc::TIOCGPTPEER, flags);
+            assert!(slave >= 0, "{}", io::Error::last_os_error());
+            OwnedFd::from_raw_fd(slave)
+        }
     }
 
     /// Reads until `text` has been shown; all that was shown since the last call.

@@ -362,8 +362,11 @@ mod tests {
     }
 
     #[test]
-    fn terminals_cannot_be_typed_into_whatever_the_upper_half_says() {
-        for request in [libc::TIOCSTI, libc::TIOCLINUX, libc::TIOCCONS] {
+    fn terminals_cannot_be_typed_into_or_taken_whatever_the_upper_half_says() {
+        const TIOCVHANGUP: u64 = 0x5437;
+        let typing = [libc::TIOCSTI, libc::TIOCLINUX, libc::TIOCCONS];
+        let taking = [libc::TIOCSETD, libc::TIOCEXCL, libc::TIOCNXCL, TIOCVHANGUP];
+        for request in typing.into_iter().chain(taking) {
             for upper in [0, 1 << 32, u64::MAX << 32] {
                 assert_eq!(
                     call(true, "ioctl", [0, request | upper, 0, 0, 0, 0]),

@@ -380,13 +380,15 @@ pub const ARGUMENTS: &[(&str, Argument, Answer)] = &[
         },
         Answer::NotPermitted,
     ),
-    // TIOCSTI, TIOCLINUX, TIOCCONS: type into or take over a terminal (CVE-2017-5226, CVE-2023-28100); the
-    // kernel compares 32 bits, so do we (CVE-2019-10063).
+    // TIOCSTI, TIOCLINUX, TIOCCONS: type into or take over a terminal (CVE-2017-5226, CVE-2023-28100). TIOCSETD,
+    // TIOCEXCL, TIOCNXCL, TIOCVHANGUP: the user's terminal may be on stderr, where another line discipline, a lock
+    // against every other open or a hang-up would take it from the user. The kernel compares 32 bits, so do we
+    // (CVE-2019-10063).
     (
         "ioctl",
         Argument::NotIn {
             index: 1,
-            values: &[0x5412, 0x541c, 0x541d],
+            values: &[0x5412, 0x541c, 0x541d, 0x5423, 0x540c, 0x540d, 0x5437],
         },
         Answer::NotPermitted,
     ),

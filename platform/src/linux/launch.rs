@@ -15,6 +15,7 @@ use nix::unistd::Pid;
 use super::clone::{NAMESPACES, Side, clone};
 use super::init::{self, Handover};
 use super::plan::{Bind, Plan, Step};
+use super::relay::Relay;
 use super::report::{Report, Who};
 use super::server::{Server, c_string};
 use super::tree::Source;
@@ -28,8 +29,8 @@ pub struct Sandbox {
     pub(super) signals: SigSet,
     /// Nothing of the box is left but init on its way out.
     pub(super) ended: bool,
-    /// The master of the server's terminal, when a person talks to it.
-    pub(super) terminal: Option<OwnedFd>,
+    /// To and from the server's terminal, when a person talks to it.
+    pub(super) terminal: Option<Relay>,
 }
 
 /// Where a launch failed, and why.
@@ -122,7 +123,7 @@ pub fn launch(plan: &Plan) -> Result<Sandbox, LaunchError> {
                 ended: false,
                 terminal: None,
             };
-            sandbox.terminal = sandbox.wait_until_ready(plan, mapped)?;
+            sandbox.terminal = sandbox.wait_until_ready(plan, mapped)?.map(Relay::new);
             Ok(sandbox)
         }
     }

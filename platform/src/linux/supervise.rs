@@ -1,16 +1,16 @@
 //! The supervisor's event loop: wait for the server's end, pass signals on, stop it in two stages.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFlags, PollTimeout};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitStatus, waitpid};
 
 use super::launch::{LaunchError, Sandbox, failure};
 use super::plan::Plan;
+use super::relay::{self, Relay, Source};
 use super::report::Report;
 use super::{sys, terminal};
 
@@ -36,13 +36,16 @@ impl Exit {
 /// The time a server gets when its client is gone: nobody waits for an orderly end, and an orphan helps nobody.
 const GRACE_WITHOUT_CLIENT: Duration = Duration::from_millis(500);
 
+/// The signals that ask for the end.
+const STOPPING: [Signal; 3] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP];
+
 /// Which event woke the loop.
 struct Awake {
     client_gone: bool,
     signal: bool,
     reported: bool,
-    output: bool,
-    input: bool,
+    /// Master, stdin, stdout.
+    terminal: [bool; 3],
 }
 
 impl Sandbox {
@@ -71,7 +74,9 @@ impl Sandbox {
         }
         sys::release_code();
         self.watch(&signals, client, grace).map_err(lost)?;
-        while self.show_output() {}
+        if let Some(relay) = self.terminal.take() {
+            relay.finish(|| stop_asked(&signals));
+        }
         drop(raw);
         self.outcome(plan)
     }
@@ -79,17 +84,11 @@ impl Sandbox {
     /// Serves events until init has something to report.
     fn watch(&mut self, signals: &SignalFd, mut client: Option<OwnedFd>, grace: Duration) -> nix::Result<()> {
         let mut deadline = None;
-        let mut input_open = true;
         loop {
-            let awake = self.wait(signals, client.as_ref(), deadline, input_open)?;
-            if awake.output {
-                self.show_output();
-            }
+            let awake = self.wait(signals, client.as_ref(), deadline)?;
+            self.terminal.take_if(|relay| !relay.serve(awake.terminal));
             if awake.reported {
                 return Ok(());
-            }
-            if awake.input {
-                input_open = self.take_input();
             }
             if awake.client_gone {
                 client = None;
@@ -112,50 +111,23 @@ impl Sandbox {
         signals: &SignalFd,
         client: Option<&OwnedFd>,
         deadline: Option<Instant>,
-        input_open: bool,
     ) -> nix::Result<Awake> {
-        let stdin = std::io::stdin();
-        let master = self.terminal.as_ref().map(AsFd::as_fd);
-        let input = (master.is_some() && input_open).then(|| stdin.as_fd());
+        let [master, stdin, stdout] = self.terminal.as_ref().map_or([None; 3], Relay::sources);
         let sources = [
-            Some(signals.as_fd()),
-            Some(self.channel.as_fd()),
-            client.map(AsFd::as_fd),
+            Some(readable(signals)),
+            Some(readable(&self.channel)),
+            client.map(readable),
             master,
-            input,
+            stdin,
+            stdout,
         ];
-        let mut fds: Vec<PollFd> = sources.into_iter().flatten().map(readable).collect();
-        match poll(&mut fds, timeout(deadline)) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(errno),
-        }
-        let mut happened = fds.iter().map(|fd| fd.any().unwrap_or(false));
-        let mut of = |source: Option<BorrowedFd>| source.is_some() && happened.next().unwrap_or(false);
-        let [signal, reported, client_gone, output, input] = sources.map(&mut of);
+        let [signal, reported, client_gone, terminal @ ..] = relay::wait(sources, timeout(deadline))?;
         Ok(Awake {
+            client_gone,
             signal,
             reported,
-            client_gone,
-            output,
-            input,
+            terminal,
         })
-    }
-
-    fn show_output(&mut self) -> bool {
-        let Some(master) = &self.terminal else {
-            return false;
-        };
-        let alive = terminal::relay(master.as_fd(), std::io::stdout().as_fd());
-        if !alive {
-            self.terminal = None;
-        }
-        alive
-    }
-
-    fn take_input(&self) -> bool {
-        self.terminal
-            .as_ref()
-            .is_some_and(|master| terminal::relay(std::io::stdin().as_fd(), master.as_fd()))
     }
 
     /// Reads every pending signal and sends it to init, which sends it to the server's process group.
@@ -166,16 +138,14 @@ impl Sandbox {
             };
             match (signal, &self.terminal) {
                 (Signal::SIGCHLD, _) => {}
-                (Signal::SIGWINCH, Some(master)) => {
-                    let _ = terminal::copy_size(std::io::stdin().as_fd(), master.as_fd());
-                }
+                (Signal::SIGWINCH, Some(relay)) => relay.copy_size(),
                 (Signal::SIGWINCH, None) => {}
-                (Signal::SIGTERM | Signal::SIGINT | Signal::SIGHUP, _) if deadline.is_some() => {
+                (signal, _) if deadline.is_some() && STOPPING.contains(&signal) => {
                     *deadline = Some(Instant::now());
                 }
                 (signal, _) => {
                     let _ = sys::signal_pidfd(self.pidfd.as_fd(), signal as i32);
-                    if matches!(signal, Signal::SIGTERM | Signal::SIGINT | Signal::SIGHUP) {
+                    if STOPPING.contains(&signal) {
                         *deadline = Some(Instant::now() + grace);
                     }
                 }
@@ -233,8 +203,14 @@ fn exit(status: i32) -> Exit {
     }
 }
 
-fn readable(fd: BorrowedFd) -> PollFd {
-    PollFd::new(fd, PollFlags::POLLIN)
+fn readable(fd: &impl AsFd) -> Source<'_> {
+    (fd.as_fd(), PollFlags::POLLIN)
+}
+
+/// Whether a stopping signal has come since they were last read.
+fn stop_asked(signals: &SignalFd) -> bool {
+    let mut pending = std::iter::from_fn(|| signals.read_signal().ok().flatten());
+    pending.any(|info| STOPPING.iter().any(|stop| *stop as u32 == info.ssi_signo))
 }
 
 /// The client must see the end of a stream when the server closes it, so we hold neither stdin nor stdout.

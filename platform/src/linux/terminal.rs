@@ -5,11 +5,12 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
 use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::stat::Mode;
-use nix::sys::termios::{self, SetArg, Termios};
+use nix::sys::termios::{self, FlushArg, SetArg, Termios};
 
 use super::sys;
 use super::tree::Tree;
@@ -23,14 +24,15 @@ pub struct Terminal {
 impl Terminal {
     /// Opens a terminal of the new devpts and sets it up like the one on stdin.
     pub fn open(root: &Tree) -> nix::Result<Self> {
-        let master = root.open_with(Path::new("/dev/pts/ptmx"), libc::O_RDWR | libc::O_NOCTTY)?;
+        let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_NONBLOCK;
+        let master = root.open_with(Path::new("/dev/pts/ptmx"), flags)?;
         let slave = sys::open_terminal_peer(master.as_fd())?;
         termios::tcsetattr(&slave, SetArg::TCSANOW, &termios::tcgetattr(std::io::stdin())?)?;
         copy_size(std::io::stdin().as_fd(), master.as_fd())?;
         Ok(Terminal { master, slave })
     }
 
-    /// The master for the supervisor, the slave for the server.
+    /// The master for the supervisor, non-blocking; the slave for the server.
     pub fn split(self) -> (OwnedFd, OwnedFd) {
         (self.master, self.slave)
     }
@@ -80,6 +82,8 @@ pub fn is_terminal(fd: BorrowedFd) -> bool {
 }
 
 /// The user's terminal in raw mode for as long as this value lives.
+///
+/// The mode changes at once (TCSANOW): the other ways wait until all output is shown, on a stopped terminal for ever.
 pub struct Raw(Termios);
 
 impl Raw {
@@ -87,35 +91,35 @@ impl Raw {
         let before = termios::tcgetattr(std::io::stdin())?;
         let mut raw = before.clone();
         termios::cfmakeraw(&mut raw);
-        termios::tcsetattr(std::io::stdin(), SetArg::TCSADRAIN, &raw)?;
+        termios::tcsetattr(std::io::stdin(), SetArg::TCSANOW, &raw)?;
         Ok(Raw(before))
     }
 }
 
 impl Drop for Raw {
     fn drop(&mut self) {
-        let _ = termios::tcsetattr(std::io::stdin(), SetArg::TCSADRAIN, &self.0);
+        discard_input();
+        let _ = termios::tcflush(std::io::stdin(), FlushArg::TCIFLUSH);
+        let _ = termios::tcsetattr(std::io::stdin(), SetArg::TCSANOW, &self.0);
     }
 }
 
-/// Moves what is there from one descriptor to the other; `false` at the end of the stream.
-pub fn relay(from: BorrowedFd, to: BorrowedFd) -> bool {
+/// Reads and forgets what waits on stdin, until the terminal is quiet.
+///
+/// A hostile server asks the terminal for answers (ESC [6n and its like) and ends: the user's shell would take them as
+/// typed. Flushing is not enough, it reaches only the 4 KiB next to the reader, and the answers to the last queries are
+/// still on their way. A terminal that answers later than this, over a slow line, still types into the shell.
+fn discard_input() {
+    const QUIET: u16 = 50;
+    let deadline = Instant::now() + Duration::from_millis(500);
+    let stdin = std::io::stdin();
     let mut buffer = [0; 4096];
-    match nix::unistd::read(from, &mut buffer) {
-        Err(Errno::EINTR | Errno::EAGAIN) => true,
-        // EIO is how a master says that nobody holds the slave any more.
-        Err(_) | Ok(0) => false,
-        Ok(length) => write_all(to, &buffer[..length]),
-    }
-}
-
-fn write_all(to: BorrowedFd, mut bytes: &[u8]) -> bool {
-    while !bytes.is_empty() {
-        match nix::unistd::write(to, bytes) {
-            Ok(written) => bytes = &bytes[written..],
-            Err(Errno::EINTR | Errno::EAGAIN) => continue,
-            Err(_) => return false,
+    while Instant::now() < deadline {
+        let mut fds = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+        let some = poll(&mut fds, QUIET).is_ok_and(|ready| ready > 0)
+            && nix::unistd::read(&stdin, &mut buffer).is_ok_and(|length| length > 0);
+        if !some {
+            return;
         }
     }
-    true
 }
