@@ -47,6 +47,9 @@ fn source(bind: &Bind, errno: i32) -> Error {
     );
     let error = Error::setup(message);
     match errno {
+        ENOENT if !bind.make_target => {
+            error.hint("make it: it lies inside another mount, where nothing is ever made")
+        }
         ENOENT => error.hint("make it, or give the mount create = true"),
         _ => error,
     }

@@ -13,7 +13,7 @@ use crate::profile::{Host, Origin, expand, package};
 
 /// Mounts the paths among a command's arguments where they are written, and where they really are. What
 /// `mounts` shows at that place is left alone, whatever its access: what was said outright wins. The script of an
-/// interpreter is never writable. An argument that does not exist, or that is not written as a path, is no path.
+/// interpreter is never writable, by no name that arguments give it. An argument that does not exist, or that is not written as a path, is no path.
 ///
 /// # Errors
 /// Every argument whose mount is refused.
@@ -23,35 +23,43 @@ pub fn path_args(
     mounts: &[platform::Mount],
     host: &Host,
 ) -> Result<Resolved, Vec<Diagnostic>> {
-    let script = package::script(argv);
+    let script_at = package::script(argv);
+    let script = script_at
+        .and_then(|index| existing(&as_path(&argv[index]), host))
+        .map(|(_, followed)| followed.real);
     let mut found = Vec::new();
     let mut candidates: Vec<Candidate> = Vec::new();
     for (index, word) in argv.iter().enumerate().skip(1) {
-        let access = if Some(index) == script {
-            Access::Read
-        } else {
-            access
+        let word = match script_at == Some(index) {
+            true => as_path(word),
+            false => word.clone(),
         };
-        match argument(word, access, mounts, host) {
+        match argument(&word, access, script.as_deref(), mounts, host) {
             Ok(more) => candidates.extend(more),
             Err(one) => found.push(one),
         }
     }
     let mut places = HashSet::new();
     candidates.retain(|one| places.insert(one.mount.at.clone()));
-    judge(candidates, mounts, found, host)
+    let mut resolved = judge(candidates, mounts, found, host)?;
+    let of_script = |one: &&platform::Mount| Some(&one.source) == script.as_ref();
+    resolved.guarded = resolved.mounts.iter().filter(of_script).cloned().collect();
+    Ok(resolved)
 }
 
 /// The mounts that one argument asks for: none if it is no path, or if `mounts` shows it already.
 fn argument(
     word: &OsStr,
     access: Access,
+    script: Option<&Path>,
     mounts: &[platform::Mount],
     host: &Host,
 ) -> Result<Vec<Candidate>, Diagnostic> {
     let Some((path, followed)) = existing(word, host) else {
         return Ok(Vec::new());
     };
+    let is_script = script == Some(followed.real.as_path());
+    let access = if is_script { Access::Read } else { access };
     let origin = Origin::flag(&format!("argument {}", printable(word)));
     let mount = |at: PathBuf| platform::Mount {
         source: followed.real.clone(),
@@ -61,7 +69,12 @@ fn argument(
         reason: origin.to_string(),
     };
     let wanted = places(&path, &followed.real).into_iter().map(mount);
-    let new = wanted.filter(|one| !mounts.iter().any(|shown| shown.at == one.at || shown.shows(one)));
+    // What only the runtime shows gives way to a writable folder around it, so the script is asked for once more.
+    let settled = |shown: &platform::Mount| !is_script || shown.access == Access::Write;
+    let new = wanted.filter(|one| {
+        let mut known = mounts.iter().filter(|shown| settled(shown));
+        !known.any(|shown| shown.at == one.at || shown.shows(one))
+    });
     new.map(|mount| {
         allowed(&mount, host, &origin)?;
         let (origin, links) = (origin.clone(), followed.links.clone());
@@ -98,6 +111,14 @@ fn places(written: &Path, real: &Path) -> Vec<PathBuf> {
     let mut places = vec![real.to_owned()];
     places.extend(Some(written).filter(|written| clear && written != real));
     places
+}
+
+/// The script of an interpreter, which is a path even if it is a bare name.
+fn as_path(script: &OsStr) -> OsString {
+    match script.as_encoded_bytes().contains(&b'/') {
+        true => script.to_owned(),
+        false => Path::new(".").join(script).into(),
+    }
 }
 
 /// The path in an argument: written as one, alone or behind `--option=`.

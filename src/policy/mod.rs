@@ -9,7 +9,9 @@ pub mod sensitive;
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
-use mcp_sandbox_platform::{Bytes, Command, Home, HomeKind, Link, Mount, Network, Policy, Process, quote};
+use mcp_sandbox_platform::{
+    Access, Bytes, Command, Home, HomeKind, Link, Mount, Network, Policy, Process, quote,
+};
 
 use crate::error::{Diagnostic, Error};
 use crate::host::{Account, Facts};
@@ -67,14 +69,17 @@ pub fn resolve(request: &Request, facts: &Facts) -> Result<Resolved, Error> {
 
     let given = mounts::resolve(&profile, &facts.profile).map_err(Error::profile)?;
     warnings.extend(given.warnings);
-    let mut asked = given.mounts;
+    let (mut asked, mut guarded) = (given.mounts, given.guarded);
     let own = |asked: &[Mount]| in_order(asked, &system.mounts, &runtime.mounts);
     if let Some(access) = profile.path_args.value.access() {
         let more =
             mounts::path_args(&command, access, &own(&asked), &facts.profile).map_err(Error::profile)?;
         warnings.extend(more.warnings);
-        asked.extend(more.mounts);
+        let known: Vec<PathBuf> = asked.iter().map(|mount| mount.at.clone()).collect();
+        asked.extend(more.mounts.into_iter().filter(|one| !known.contains(&one.at)));
+        guarded.extend(more.guarded);
     }
+    asked.extend(repeated(&guarded, &own(&asked)));
     let mounts = own(&asked);
     let hidden = runtime
         .hidden_args
@@ -168,6 +173,27 @@ fn in_order(asked: &[Mount], system: &[Mount], runtime: &[Mount]) -> Vec<Mount> 
     }
     mounts.sort_by(|one, two| one.at.cmp(&two.at));
     mounts
+}
+
+/// What is `guarded` against writing, under every other name by which a writable mount shows it. A mount that was asked
+/// for at that very place is left alone.
+fn repeated(guarded: &[Mount], mounts: &[Mount]) -> Vec<Mount> {
+    let mut found: Vec<Mount> = Vec::new();
+    let writable = mounts.iter().filter(|mount| mount.access == Access::Write);
+    for (outer, mount) in writable.flat_map(|outer| guarded.iter().map(move |mount| (outer, mount))) {
+        let inner = match mount.source.strip_prefix(&outer.source) {
+            Ok(inner) if !inner.as_os_str().is_empty() => inner,
+            _ => continue,
+        };
+        let at = outer.at.join(inner);
+        let covering = |other: &&Mount| other.at.starts_with(&outer.at) && at.starts_with(&other.at);
+        let covered = mounts.iter().filter(covering).any(|other| other.at != outer.at);
+        if !covered && !found.iter().any(|known| known.at == at) {
+            let mount = mount.clone();
+            found.push(Mount { at, ..mount });
+        }
+    }
+    found
 }
 
 fn is_visible(path: &Path, mounts: &[Mount]) -> bool {

@@ -20,6 +20,8 @@ pub(super) const KERNEL: [&str; 3] = ["/proc", "/sys", "/dev"];
 pub struct Resolved {
     /// Ordered so that an outer target comes before an inner one.
     pub mounts: Vec<platform::Mount>,
+    /// What must not be written by whatever name: read mounts that were asked for outright, and the script.
+    pub guarded: Vec<platform::Mount>,
     /// Mounts that give a credential store or a control socket because the profile names it.
     pub warnings: Vec<Diagnostic>,
 }
@@ -50,6 +52,8 @@ pub fn resolve(profile: &Profile, host: &Host) -> Result<Resolved, Vec<Diagnosti
     let rewritten = rewritten(&candidates, &profile.files);
     let mut resolved = judge(candidates, &[], found, host)?;
     resolved.warnings.extend(rewritten);
+    let read = resolved.mounts.iter().filter(|one| one.access == Access::Read);
+    resolved.guarded = read.cloned().collect();
     Ok(resolved)
 }
 
@@ -189,7 +193,11 @@ pub(super) fn judge(
         .collect();
     candidates.sort_by(|a, b| a.mount.at.cmp(&b.mount.at));
     let mounts = candidates.into_iter().map(|one| one.mount).collect();
-    Ok(Resolved { mounts, warnings })
+    Ok(Resolved {
+        mounts,
+        guarded: Vec::new(),
+        warnings,
+    })
 }
 
 /// A link that a server may have put there in an earlier run must not choose what this run shows.

@@ -452,6 +452,26 @@ fn the_script_of_an_interpreter_is_never_writable() {
 }
 
 #[test]
+fn the_script_is_read_only_by_each_name_it_is_given() {
+    let disk = Disk::new();
+    symlink("a.txt", disk.root.join("home/project/b.txt")).unwrap();
+    let link = disk.root.join("home/project/b.txt");
+    let argv = ["node", "a.txt", "~/plain", link.to_str().unwrap()].map(OsString::from);
+    // As the runtime shows a package; a writable folder around it would take its place.
+    let shown = disk.resolve("{ path = \"~/project\" }").unwrap().mounts;
+    for mounts in [&[][..], &shown] {
+        let found = path_args(&argv, Access::Write, mounts, &disk.host).unwrap();
+        let script = [
+            triple("/home/project/a.txt", "/home/project/a.txt", Access::Read),
+            triple("/home/project/a.txt", "/home/project/b.txt", Access::Read),
+        ];
+        assert_eq!(disk.short(found.guarded), script);
+        let folder = triple("/home/plain", "/home/plain", Access::Write);
+        assert_eq!(disk.short(found.mounts), [&[folder], script.as_slice()].concat());
+    }
+}
+
+#[test]
 fn what_the_profile_mounts_is_left_alone_by_arguments() {
     let disk = Disk::new();
     let mounts = disk.resolve("{ path = \"~/project\" }").unwrap().mounts;

@@ -1,8 +1,9 @@
 //! Read-only mounts: no call changes a file, its name, owner, mode, times or attributes.
 
-use std::path::Path;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
 
-use crate::common::{Host, NO_FLAGS, hosts, root_hosts, words};
+use crate::common::{Host, NO_FLAGS, answer, hosts, root_hosts, words};
 
 /// Each act with a fresh pair of files; the words `FILE`, `OTHER` and `NEW` stand for paths in the folder.
 const ACTS: [&[&str]; 17] = [
@@ -110,5 +111,123 @@ fn device_nodes_cannot_be_made() {
         let path = host.folder().join("node").display().to_string();
         // /dev/null again: harmless.
         host.bare(&["device", &path, "1", "3"]).done();
+    }
+}
+
+/// A folder with `.git/hooks/pre-commit` in it, which the user's own git would run outside the box.
+fn repository(host: &Host) -> PathBuf {
+    let _ = std::fs::remove_dir_all(host.folder().join("repo"));
+    for folder in ["repo", "repo/.git", "repo/.git/hooks"] {
+        host.directory(folder);
+    }
+    host.file("repo/.git/hooks/pre-commit", "the user's own");
+    host.folder().join("repo")
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// Renaming a mount point is EBUSY (rename(2)); so must be renaming any folder on the way to it, or the server puts its
+/// own in place of what was read-only.
+#[test]
+fn no_folder_around_a_read_only_mount_can_be_renamed() {
+    for host in hosts() {
+        for (guard, errno) in [(Some(".git/hooks"), "EBUSY"), (None, "")] {
+            for name in [".git", ".git/hooks"] {
+                let repo = repository(&host);
+                let mut flags = words([&"--write", &repo]);
+                flags.extend(
+                    guard
+                        .iter()
+                        .flat_map(|inner| words([&"--read", &repo.join(inner)])),
+                );
+                let from = repo.join(name);
+                let (from, to) = (text(&from), text(&from.with_file_name("old")));
+                let answer = host.boxed(&flags, &["rename", &from, &to]);
+                match errno {
+                    "" => drop(answer.done()),
+                    errno => answer.stopped(errno),
+                }
+                if guard.is_some() {
+                    host.boxed(&flags, &["make-folder", &to]).done();
+                    host.boxed(&flags, &["exchange", &from, &to]).stopped("EBUSY");
+                }
+            }
+        }
+        // All else stays writable, on the way too.
+        let repo = repository(&host);
+        let flags = words([&"--write", &repo, &"--read", &repo.join(".git/hooks")]);
+        host.boxed(&flags, &["create-new", &text(&repo.join(".git/index"))])
+            .done();
+        host.boxed(&flags, &["write", &text(&repo.join(".git/hooks/pre-commit"))])
+            .stopped("EROFS");
+        let kept = std::fs::read_to_string(repo.join(".git/hooks/pre-commit"));
+        assert_eq!(kept.expect("a file"), "the user's own");
+    }
+}
+
+#[test]
+fn a_read_only_mount_is_read_only_by_every_name() {
+    for host in hosts() {
+        let repo = repository(&host);
+        let hooks = repo.join(".git/hooks");
+        let alias = format!("{}:/alias", repo.display());
+        let attack = ["write", "/alias/.git/hooks/pre-commit"];
+        let guarded = words([&"--write", &repo, &"--write", &alias, &"--read", &hooks]);
+        host.boxed(&guarded, &attack).stopped("EROFS");
+        host.boxed(&guarded, &["rename", "/alias/.git", "/alias/old"])
+            .stopped("EBUSY");
+        host.boxed(words([&"--write", &alias, &"--read", &hooks]), &attack)
+            .stopped("EROFS");
+        host.boxed(&guarded, &["create-new", "/alias/.git/index"]).done();
+        host.boxed(words([&"--write", &repo, &"--write", &alias]), &attack)
+            .done();
+    }
+}
+
+/// The script of an interpreter, below folders that arguments make writable.
+#[test]
+fn the_script_stays_as_it_is_by_every_name() {
+    // Paths that are no arguments, which would be mounted themselves.
+    const SCRIPT: &str = "import os, sys\n\
+        sys.argv = [word.replace('|', '/') for word in sys.argv]\n\
+        try:\n    \
+            if sys.argv[1] == 'write': open(sys.argv[2], 'a').close()\n    \
+            else: os.rename(sys.argv[2], sys.argv[3])\n    \
+            print('act done: ')\n\
+        except OSError as error: print('act stopped:', __import__('errno').errorcode[error.errno])\n";
+    for host in hosts() {
+        let profile = host.file("write.toml", "version = 1\n[filesystem]\npath_args = \"write\"\n");
+        host.directory("project");
+        let sub = host.directory("project/sub");
+        let script = host.file("project/sub/s.py", SCRIPT);
+        host.file("project/sub/other.py", "");
+        let (alias, file) = (host.folder().join("alias"), host.folder().join("alias.py"));
+        symlink(host.folder().join("project"), &alias).expect("a link");
+        symlink(&script, &file).expect("a link");
+        let run_as = |written: &str, cwd: &Path, act: &[&str]| {
+            let mut command = host.run(words([&"--profile", &profile]));
+            command
+                .current_dir(cwd)
+                .args(["python3", written])
+                .args(act.iter().map(|word| word.replace('/', "|")))
+                .args([&alias, &file]);
+            answer(command)
+        };
+        let run = |act: &[&str]| run_as("project/sub/s.py", host.folder(), act);
+        for name in [&script, &alias.join("sub/s.py"), &file] {
+            run(&["write", &text(name)]).stopped("EROFS");
+            run_as("s.py", &sub, &["write", &text(name)]).stopped("EROFS");
+        }
+        for name in [&sub, &alias.join("sub")] {
+            run(&["rename", &text(name), &text(&name.with_file_name("old"))]).stopped("EBUSY");
+        }
+        for name in [&sub, &alias.join("sub")] {
+            run(&["write", &text(&name.join("other.py"))]).done();
+        }
+        host.directory("project/free");
+        let free = alias.join("free");
+        run(&["rename", &text(&free), &text(&alias.join("old"))]).done();
     }
 }

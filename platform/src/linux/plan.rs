@@ -2,6 +2,7 @@
 //!
 //! The order is the security argument; each step says in [`Step`] why it stands where it does.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -237,18 +238,7 @@ fn init(policy: &Policy) -> Vec<Step> {
         content,
     }));
     steps.extend(var_tmp(policy));
-    steps.extend(policy.mounts.iter().map(|mount| {
-        Step::Bind(Bind {
-            source: mount.source.clone(),
-            at: mount.at.clone(),
-            access: mount.access,
-            create_source: mount.create,
-            make_target: !policy
-                .mounts
-                .iter()
-                .any(|outer| outer.at != mount.at && mount.at.starts_with(&outer.at)),
-        })
-    }));
+    steps.extend(binds(policy).into_iter().map(Step::Bind));
     steps.extend([
         Step::NoNestedNamespaces,
         Step::Pivot,
@@ -256,6 +246,46 @@ fn init(policy: &Policy) -> Vec<Step> {
         Step::Fork,
     ]);
     steps
+}
+
+/// The mounts of the policy, and what holds them in place; an outer target comes before an inner one.
+fn binds(policy: &Policy) -> Vec<Bind> {
+    let mounts = policy.mounts.iter().map(|mount| Bind {
+        source: mount.source.clone(),
+        at: mount.at.clone(),
+        access: mount.access,
+        create_source: mount.create,
+        make_target: !policy
+            .mounts
+            .iter()
+            .any(|outer| outer.at != mount.at && mount.at.starts_with(&outer.at)),
+    });
+    let mut binds: Vec<Bind> = mounts.chain(holds(policy)).collect();
+    binds.sort_by(|one, two| one.at.cmp(&two.at));
+    binds
+}
+
+/// Every directory between a read-only mount and a writable one around it, bound onto itself: a mount point cannot be
+/// renamed (EBUSY, rename(2)), any other directory could, and the server would put its own where the mount was. The
+/// Landlock rule of the writable mount covers them.
+fn holds(policy: &Policy) -> Vec<Bind> {
+    let mounts = &policy.mounts;
+    let fixed = mounts.iter().filter(|mount| mount.access == Access::Read);
+    let between: BTreeSet<&Path> = fixed.flat_map(|mount| mount.at.ancestors().skip(1)).collect();
+    let hold = |at: &Path| {
+        let around = mounts.iter().filter(|outer| at.starts_with(&outer.at));
+        let outer = around.max_by_key(|outer| outer.at.components().count())?;
+        let inner = at.strip_prefix(&outer.at).ok()?;
+        let movable = outer.access == Access::Write && outer.at != at;
+        movable.then(|| Bind {
+            source: outer.source.join(inner),
+            at: at.to_owned(),
+            access: Access::Write,
+            create_source: false,
+            make_target: false,
+        })
+    };
+    between.into_iter().filter_map(hold).collect()
 }
 
 /// `/var/tmp` is `/tmp`, unless something of the host is shown there.

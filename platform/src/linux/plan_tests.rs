@@ -227,6 +227,31 @@ fn a_persistent_home_is_bound_where_the_memory_would_be() {
 }
 
 #[test]
+fn what_lies_around_a_read_only_mount_is_held_in_place() {
+    let mut policy = small();
+    policy.mounts = vec![
+        mount("/repo", "/w", Access::Write),
+        mount("/hooks", "/w/a/b/hooks", Access::Read),
+        mount("/out", "/w/a/out", Access::Write),
+        mount("/deep", "/w/a/out/x/y", Access::Read),
+        mount("/data", "/w/c/d", Access::Write),
+    ];
+    let plan = plan(&policy, &Support::full()).unwrap();
+    let found: Vec<String> = binds(&plan).map(ToString::to_string).collect();
+    let expected = [
+        "bind \"/repo\" at \"/w\", writable",
+        "bind \"/repo/a\" at \"/w/a\", writable",
+        "bind \"/repo/a/b\" at \"/w/a/b\", writable",
+        "bind \"/hooks\" at \"/w/a/b/hooks\", read-only",
+        "bind \"/out\" at \"/w/a/out\", writable",
+        "bind \"/out/x\" at \"/w/a/out/x\", writable",
+        "bind \"/deep\" at \"/w/a/out/x/y\", read-only",
+        "bind \"/data\" at \"/w/c/d\", writable",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
 fn var_tmp_makes_way_for_what_is_shown_there() {
     for at in ["/var", "/var/tmp", "/var/tmp/x/y"] {
         let mut policy = small();
@@ -290,6 +315,19 @@ fn binds(plan: &Plan) -> impl Iterator<Item = &Bind> {
         Step::Bind(bind) => Some(bind),
         _ => None,
     })
+}
+
+/// The mount that shows what lies at `at`.
+fn innermost<'a>(at: &Path, policy: &'a Policy) -> Option<&'a Mount> {
+    let around = policy.mounts.iter().filter(|mount| at.starts_with(&mount.at));
+    around.max_by_key(|mount| mount.at.components().count())
+}
+
+/// Whether the server could rename the directory `at`, and with it a read-only mount.
+fn is_hold(at: &Path, policy: &Policy) -> bool {
+    let fixed = |mount: &Mount| mount.access == Access::Read && mount.at != at && mount.at.starts_with(at);
+    let movable = |outer: &Mount| outer.access == Access::Write && outer.at != at;
+    policy.mounts.iter().any(fixed) && innermost(at, policy).is_some_and(movable)
 }
 
 fn rules_of(plan: &Plan) -> &[Rule] {
@@ -367,9 +405,29 @@ proptest! {
             };
             prop_assert_eq!(rights, [expected]);
         }
-        // What is left over is the home, if it is kept.
+        // What is left over is the home, if it is kept, and what holds mounts in place.
         let kept = matches!(policy.home.kind, HomeKind::Persistent(_));
-        prop_assert_eq!(binds.into_keys().collect::<Vec<_>>(), if kept { vec![policy.home.at.as_path()] } else { vec![] });
+        prop_assert_eq!(binds.remove(policy.home.at.as_path()).is_some(), kept);
+        prop_assert!(binds.into_keys().all(|at| is_hold(at, &policy)));
+    }
+
+    #[test]
+    fn nothing_between_a_read_only_mount_and_a_writable_one_can_be_renamed(policy in policy()) {
+        let plan = plan(&policy, &Support::full()).unwrap();
+        let binds: BTreeMap<&Path, &Bind> = binds(&plan).map(|bind| (bind.at.as_path(), bind)).collect();
+        let fixed = policy.mounts.iter().filter(|mount| mount.access == Access::Read);
+        for at in fixed.flat_map(|mount| mount.at.ancestors()).filter(|at| is_hold(at, &policy)) {
+            let outer = innermost(at, &policy).expect("a hold lies in a mount");
+            let expected = Bind {
+                make_target: false,
+                ..bind("", at.to_str().unwrap(), Access::Write)
+            };
+            let found = Bind { source: "".into(), ..(*binds[at]).clone() };
+            prop_assert_eq!(found, expected);
+            prop_assert_eq!(binds[at].source.strip_prefix(&outer.source), at.strip_prefix(&outer.at));
+            prop_assert!(rules_of(&plan).iter().any(|rule| rule.at == outer.at && rule.rights == Rights::Write));
+            prop_assert!(["/tmp", "/home/a"].map(Path::new).contains(&at) || rules_of(&plan).iter().all(|rule| rule.at != at));
+        }
     }
 
     #[test]
