@@ -43,7 +43,7 @@ const TABLE: [(&str, &str); 96] = [
     ("~/.npmrc", "npm tokens"),
     ("~/.yarnrc.yml", "npm tokens"),
     ("~/.pypirc", "PyPI tokens"),
-    ("~/.cargo/credentials*", "crates.io tokens"),
+    ("~/.cargo/credentials*", "tokens of package registries"),
     ("~/.gem/credentials", "RubyGems tokens"),
     ("~/.m2/settings.xml", "Maven passwords"),
     ("~/.gradle/gradle.properties", "Gradle passwords"),
