@@ -6,11 +6,13 @@
 
 mod bytes;
 pub mod linux;
+pub mod net;
 mod policy;
 mod support;
 mod text;
 
 pub use bytes::Bytes;
-pub use policy::{Access, Command, Home, HomeKind, Link, Mount, Network, Policy, Process, User};
+pub use net::Network;
+pub use policy::{Access, Command, Home, HomeKind, Link, Mount, Policy, Process, User};
 pub use support::{Support, Unenforceable};
 pub use text::quote;

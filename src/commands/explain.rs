@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use mcp_sandbox_platform::linux::{self, ALLOWED, ARGUMENTS, REFUSED};
-use mcp_sandbox_platform::{Access, HomeKind, Mount, Network, Policy, Support, quote};
+use mcp_sandbox_platform::{Access, HomeKind, Mount, Policy, Support, quote};
 use serde_json::{Value, json};
 
 use super::{out, plan, request};
@@ -167,12 +167,8 @@ fn wrapped(words: impl IntoIterator<Item = String>, width: usize) -> Vec<String>
     lines
 }
 
-fn network(policy: &Policy) -> String {
-    match policy.network {
-        Network::None => {
-            "nothing but its own loopback: no host, no name server, no socket of the host".into()
-        }
-    }
+fn network(_policy: &Policy) -> String {
+    "nothing but its own loopback: no host, no name server, no socket of the host".into()
 }
 
 fn does(policy: &Policy) -> Vec<String> {
@@ -238,7 +234,7 @@ fn json(resolved: &Resolved, plan: &[String], support: &Support) -> Value {
         "links": policy.links.iter().map(|link| json!({"at": printable(&link.at), "target": printable(&link.target)})).collect::<Vec<_>>(),
         "home": {"at": printable(&policy.home.at), "kind": kind, if kind == "ephemeral" { "bytes" } else { "path" }: place},
         "tmp": {"at": "/tmp", "bytes": policy.tmp.0},
-        "network": policy.network,
+        "network": "none",
         "process": {
             "spawn": policy.process.spawn,
             "uid": policy.process.user.uid,

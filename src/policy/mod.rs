@@ -123,7 +123,7 @@ pub fn resolve(request: &Request, facts: &Facts) -> Result<Resolved, Error> {
         links,
         home,
         tmp: profile.tmp.value,
-        network: Network::None,
+        network: Network::none(),
     };
     Ok(Resolved {
         policy,

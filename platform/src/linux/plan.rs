@@ -191,6 +191,13 @@ pub fn plan(policy: &Policy, support: &Support) -> Result<Plan, Unenforceable> {
                 .into(),
         });
     }
+    if !policy.network.is_empty() {
+        return Err(Unenforceable {
+            field: "network.allow".into(),
+            reason: "this version lets a server reach its own loopback only".into(),
+            cure: "empty allow in [network], and drop --allow".into(),
+        });
+    }
     Ok(Plan {
         landlock_abi: support.landlock_abi,
         init: init(policy),

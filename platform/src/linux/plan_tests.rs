@@ -53,7 +53,7 @@ fn small() -> Policy {
             capabilities: vec!["CAP_NET_BIND_SERVICE".into()],
             env: vec![("HOME".into(), "/home/a".into())],
         },
-        network: Network::None,
+        network: Network::none(),
     }
 }
 
@@ -266,6 +266,24 @@ fn a_host_without_landlock_is_refused() {
     let refused = plan(&small(), &Support { landlock_abi: 0 }).unwrap_err();
     assert!(refused.cure.contains("landlock"), "{refused:?}");
     assert!(plan(&small(), &Support { landlock_abi: 1 }).is_ok());
+}
+
+#[test]
+fn a_network_is_refused_until_something_enforces_it() {
+    let mut policy = small();
+    let host = crate::net::Host::HostLoopback;
+    let (text, reason) = ("localhost:5432".to_owned(), "test".to_owned());
+    let ports = crate::net::Ports::new([5432..=5432]);
+    policy.network.allow.push(crate::net::Rule {
+        host,
+        ports,
+        text,
+        reason,
+    });
+    let refused = plan(&policy, &Support::full()).unwrap_err();
+    assert_eq!(refused.field, "network.allow");
+    policy.network.block = std::mem::take(&mut policy.network.allow);
+    assert!(plan(&policy, &Support::full()).is_ok());
 }
 
 /// Where mounts may lie: what profiles can name, which is neither the root nor the box's own folders.
