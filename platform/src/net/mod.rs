@@ -5,9 +5,13 @@
 //! an IPv4-mapped IPv6 address is the IPv4 address.
 
 mod class;
+pub mod dns;
+pub mod lookups;
 mod name;
 mod ports;
+mod reply;
 mod rule;
+pub mod synthetic;
 
 use std::fmt;
 use std::net::IpAddr;
