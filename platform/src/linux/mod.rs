@@ -13,6 +13,8 @@ mod init;
 #[cfg(target_os = "linux")]
 mod launch;
 #[cfg(target_os = "linux")]
+mod names;
+#[cfg(target_os = "linux")]
 mod numbers;
 #[cfg(target_os = "linux")]
 mod probe;
@@ -43,6 +45,8 @@ pub fn allowed_calls() -> usize {
 
 #[cfg(target_os = "linux")]
 pub use launch::{LaunchError, PASSED_ON, Sandbox, launch};
+#[cfg(target_os = "linux")]
+pub use names::{Names, StubSockets};
 #[cfg(target_os = "linux")]
 pub use probe::{Act, Cause, Finding, State, diagnose, probe};
 #[cfg(target_os = "linux")]

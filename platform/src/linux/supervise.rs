@@ -173,7 +173,8 @@ impl Sandbox {
     }
 }
 
-fn timeout(deadline: Option<Instant>) -> PollTimeout {
+/// How long poll(2) may sleep until `deadline`.
+pub fn timeout(deadline: Option<Instant>) -> PollTimeout {
     deadline.map_or(PollTimeout::NONE, |deadline| {
         let left = deadline
             .saturating_duration_since(Instant::now())

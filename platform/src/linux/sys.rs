@@ -1,8 +1,8 @@
 //! System calls that nix does not wrap, each behind one small typed function.
 //!
 //! Numbers and structures come from the kernel's uapi headers through libc. Nothing here decides
-//! anything; the `unsafe` of the Linux back end is in this file, in `clone.rs`, in `wipe.rs` and,
-//! for descriptors that arrive, in `report.rs`.
+//! anything; the `unsafe` of the Linux back end is in this file, in `clone.rs`, in `wipe.rs`, for
+//! descriptors that arrive in `report.rs`, and for the host's resolver in `names/host.rs`.
 
 use std::ffi::{CStr, CString};
 use std::io;
