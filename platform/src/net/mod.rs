@@ -5,6 +5,7 @@
 //! an IPv4-mapped IPv6 address is the IPv4 address.
 
 mod class;
+pub mod inspect;
 mod name;
 mod ports;
 mod rule;
