@@ -11,6 +11,8 @@ mod compile;
 #[cfg(target_os = "linux")]
 mod init;
 #[cfg(target_os = "linux")]
+mod inspect;
+#[cfg(target_os = "linux")]
 mod launch;
 #[cfg(target_os = "linux")]
 mod numbers;
@@ -41,6 +43,8 @@ pub fn allowed_calls() -> usize {
     filter::allowed_names().count()
 }
 
+#[cfg(target_os = "linux")]
+pub use inspect::Inspector;
 #[cfg(target_os = "linux")]
 pub use launch::{LaunchError, PASSED_ON, Sandbox, launch};
 #[cfg(target_os = "linux")]

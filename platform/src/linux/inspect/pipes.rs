@@ -1,0 +1,63 @@
+//! Pipes to splice through. A direction has one only while something is in it, so idle connections share a few.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::fcntl::{OFlag, SpliceFFlags, splice};
+
+/// How many empty pipes are kept.
+const KEPT: usize = 8;
+
+/// The most that one call moves in bytes. More than the pipe's default size: a slot of a pipe refers to a piece of the
+/// socket's memory, which can be larger than a page.
+const MOST: usize = 1 << 20;
+
+/// A pipe; both ends are non-blocking.
+pub struct Pipe {
+    read: OwnedFd,
+    write: OwnedFd,
+}
+
+impl Pipe {
+    fn open() -> nix::Result<Self> {
+        let (read, write) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
+        Ok(Pipe { read, write })
+    }
+
+    /// Moves from a socket into the pipe; 0 is the end of the socket.
+    pub fn fill(&self, from: impl AsFd) -> nix::Result<usize> {
+        splice(
+            from,
+            None,
+            &self.write,
+            None,
+            MOST,
+            SpliceFFlags::SPLICE_F_NONBLOCK,
+        )
+    }
+
+    /// Moves from the pipe into a socket.
+    pub fn pour(&self, to: impl AsFd) -> nix::Result<usize> {
+        splice(&self.read, None, to, None, MOST, SpliceFFlags::SPLICE_F_NONBLOCK)
+    }
+}
+
+/// Empty pipes.
+#[derive(Default)]
+pub struct Pipes(Vec<Pipe>);
+
+impl Pipes {
+    /// An empty pipe.
+    ///
+    /// # Errors
+    /// Those of pipe2(2), EMFILE among them.
+    pub fn take(&mut self) -> nix::Result<Pipe> {
+        self.0.pop().map_or_else(Pipe::open, Ok)
+    }
+
+    /// Takes a pipe back. It must be empty: what it held would go to another connection.
+    pub fn give(&mut self, pipe: Pipe) {
+        if self.0.len() < KEPT {
+            self.0.push(pipe);
+        }
+    }
+}
