@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use nix::errno::Errno;
-use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 
 use super::book::{Expected, Id};
 use super::connection::{Action, Connection, Side, Way};
@@ -28,8 +28,8 @@ pub struct Means {
 impl Means {
     pub fn new() -> nix::Result<Self> {
         Ok(Means {
-            epoll: Epoll::new(nix::sys::epoll::EpollCreateFlags::EPOLL_CLOEXEC)?,
-            pipes: Pipes::default(),
+            epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
+            pipes: Pipes::new()?,
             chunk: vec![0; CHUNK].into_boxed_slice(),
         })
     }

@@ -54,7 +54,7 @@ impl Inspector {
     /// called on the relay's thread and must not block.
     ///
     /// # Errors
-    /// Those of epoll_create1(2), eventfd(2) and of starting a thread.
+    /// Those of epoll_create1(2), eventfd(2), pipe2(2) and of starting a thread.
     pub fn start(
         listener: OwnedFd,
         on_refused: impl Fn(&Name, u16, Reason) + Send + Sync + 'static,

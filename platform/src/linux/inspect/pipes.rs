@@ -42,10 +42,14 @@ impl Pipe {
 }
 
 /// Empty pipes.
-#[derive(Default)]
 pub struct Pipes(Vec<Pipe>);
 
 impl Pipes {
+    /// One pipe from the start, so that connections that are open go on when descriptors run out.
+    pub fn new() -> nix::Result<Self> {
+        Ok(Pipes(vec![Pipe::open()?]))
+    }
+
     /// An empty pipe.
     ///
     /// # Errors

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::signal::SigSet;
+use nix::unistd::dup3;
 
 use super::book::Id;
 use super::connection::{Action, Side};
@@ -219,16 +221,18 @@ impl Relay {
     /// wake us again and again, and its client would wait in vain.
     fn shed(&mut self) {
         drop(self.spare.take());
-        let accepted = self.listener.accept();
-        if let Ok((socket, _)) = &accepted {
-            socket::reset_on_close(socket);
-        }
-        let shed = accepted.is_ok();
-        drop(accepted);
-        self.spare = spare(&self.shared);
-        if !shed {
-            let _ = self.watch_listener(EpollFlags::empty());
-            self.paused = Some(Instant::now() + PAUSE);
+        match self.listener.accept() {
+            Ok((socket, _)) => {
+                socket::reset_on_close(&socket);
+                self.spare = Some(replaced(socket, &self.shared));
+            }
+            Err(error) => {
+                self.spare = spare(&self.shared);
+                if errno(error) != Errno::EAGAIN {
+                    let _ = self.watch_listener(EpollFlags::empty());
+                    self.paused = Some(Instant::now() + PAUSE);
+                }
+            }
         }
     }
 
@@ -267,4 +271,11 @@ impl Relay {
 /// A descriptor that can be given up.
 fn spare(shared: &Shared) -> Option<OwnedFd> {
     shared.wake.as_fd().try_clone_to_owned().ok()
+}
+
+/// Closes a socket and makes its descriptor a spare one, in one step: another thread may wait for it to become free.
+fn replaced(socket: TcpStream, shared: &Shared) -> OwnedFd {
+    let mut fd = OwnedFd::from(socket);
+    let _ = dup3(&shared.wake, &mut fd, OFlag::O_CLOEXEC);
+    fd
 }
