@@ -2,13 +2,16 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use nix::fcntl::{OFlag, SpliceFFlags, splice};
+use nix::fcntl::{FcntlArg, OFlag, SpliceFFlags, fcntl, splice};
 
 /// How many empty pipes are kept.
 const KEPT: usize = 8;
 
-/// The most that one call moves in bytes. More than the pipe's default size: a slot of a pipe refers to a piece of the
-/// socket's memory, which can be larger than a page.
+/// The size of a pipe in bytes; four times the default took a third off the processor time of a long transfer.
+const SIZE: i32 = 256 * 1024;
+
+/// The most that one call moves in bytes. More than the pipe's size: a slot of a pipe refers to a piece of the socket's
+/// memory, which can be larger than a page.
 const MOST: usize = 1 << 20;
 
 /// A pipe; both ends are non-blocking.
@@ -20,6 +23,8 @@ pub struct Pipe {
 impl Pipe {
     fn open() -> nix::Result<Self> {
         let (read, write) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
+        // Refused to a user who has many large pipes already (pipe(7)); the default does too.
+        let _ = fcntl(&write, FcntlArg::F_SETPIPE_SZ(SIZE));
         Ok(Pipe { read, write })
     }
 
