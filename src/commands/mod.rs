@@ -1,5 +1,6 @@
 //! One file per sub-command.
 
+mod blocked;
 pub mod check;
 pub mod demo;
 pub mod doctor;
@@ -46,6 +47,7 @@ fn plan(resolved: &Resolved) -> Result<(Plan, Support), Error> {
     }
     let support = Support {
         landlock_abi: linux::landlock_abi(),
+        notification: linux::notification(),
     };
     let plan = linux::plan(&resolved.policy, &support).map_err(failure::of_plan)?;
     Ok((plan, support))
