@@ -56,11 +56,11 @@ impl Destination {
 
 impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.host, self.port) {
-            (One::Address(IpAddr::V6(ip)), Some(_)) => write!(f, "[{ip}]")?,
-            (One::Address(ip), _) => write!(f, "{ip}")?,
-            (One::Name(name), _) => write!(f, "{name}")?,
-            (One::HostLoopback, _) => write!(f, "localhost")?,
+        match &self.host {
+            One::Address(IpAddr::V6(ip)) => write!(f, "[{ip}]")?,
+            One::Address(ip) => write!(f, "{ip}")?,
+            One::Name(name) => write!(f, "{name}")?,
+            One::HostLoopback => write!(f, "localhost")?,
         }
         self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
     }
@@ -78,11 +78,14 @@ mod tests {
             ("10.1.2.3:5432", "10.1.2.3:5432"),
             ("10.1.2.3/32", "10.1.2.3"),
             ("[fd00::1]:5432", "[fd00::1]:5432"),
-            ("fd00::1", "fd00::1"),
+            ("fd00::1", "[fd00::1]"),
+            ("[1::2:3]", "[1::2:3]"),
             ("localhost", "localhost"),
             ("bücher.de", "xn--bcher-kva.de"),
         ] {
-            assert_eq!(Destination::parse(text).unwrap().to_string(), shown);
+            let destination = Destination::parse(text).unwrap();
+            assert_eq!(destination.to_string(), shown);
+            assert_eq!(Destination::parse(shown), Ok(destination));
         }
         for (text, why) in [
             ("*.example.com", "more than one"),

@@ -69,15 +69,16 @@ const ANYONES: [&str; 40] = [
 ];
 
 /// What is told at every run: a rule of `allow` that gives more than reach.
-pub fn warnings(rule: &Rule) -> Option<Refusal> {
+pub fn warnings(rule: &Rule) -> Vec<Refusal> {
     let Host::Addresses(net) = &rule.host else {
-        return None;
+        return Vec::new();
     };
-    let row = internal(net.addr()).filter(|row| row.net.contains(net))?;
-    (row.class == Class::Metadata).then(|| {
-        let message = format!("the server gets {} from {}", row.why, quote(&rule.text));
+    let row = internal(net.addr()).filter(|row| row.net.contains(net));
+    let told = row.filter(|row| row.class == Class::Metadata).map(|row| {
+        let message = format!("{} gives the server {}", quote(&rule.text), row.why);
         (message, "whoever reads that can often act as this machine".into())
-    })
+    });
+    told.into_iter().collect()
 }
 
 /// What `check` tells about a rule of `allow`.
@@ -175,11 +176,11 @@ mod tests {
 
     #[test]
     fn machine_credentials_and_whole_internets_are_told() {
-        assert!(
-            warnings(&rule("169.254.169.254")).is_some() && warnings(&rule("[fd00:ec2::/64]:80")).is_some()
-        );
-        assert_eq!(warnings(&rule("169.254.0.0/16")), None);
-        assert_eq!(warnings(&rule("10.0.0.0/8")), None);
+        for text in ["169.254.169.254", "[fd00:ec2::/64]:80"] {
+            assert_eq!(warnings(&rule(text)).len(), 1, "{text}");
+        }
+        assert_eq!(warnings(&rule("169.254.0.0/16")), []);
+        assert_eq!(warnings(&rule("10.0.0.0/8")), []);
         assert!(!remarks(&rule("0.0.0.0/0:22")).is_empty() && remarks(&rule("10.0.0.0/8")).is_empty());
     }
 }

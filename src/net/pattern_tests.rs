@@ -142,6 +142,8 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "may be an address",
         "\"[::1:80]\" if it is part of the address",
     ),
+    ("::2:002", "may be an address", "\"[::2:002]\" if it is part"),
+    ("fd00::1:80-90", "has no brackets", "\"[fd00::1]:80-90\""),
     ("fd00::1::1", "no IPv6 address", "fd00::1"),
     ("fd00::1:54321", "has no brackets", "\"[fd00::1]:54321\""),
     ("a:b:c", "no IPv6 address", "fd00::1"),

@@ -78,11 +78,16 @@ pub fn split(text: &str) -> Result<(&str, Option<&str>), Refusal> {
     match text.rsplit_once(':') {
         None => Ok((text, None)),
         Some((host, ports)) if !host.contains(':') => Ok((host, Some(ports))),
-        Some((address, port)) if address.parse::<Ipv6Addr>().is_ok() && parse_ports(port).is_ok() => {
+        Some((address, port)) if address.parse::<Ipv6Addr>().is_ok() && is_decimal(port) => {
             Err(unbracketed(text, address, port))
         }
         Some(_) => Ok((text, None)),
     }
+}
+
+fn is_decimal(text: &str) -> bool {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    text.split('-').all(digits)
 }
 
 /// Is the last part of `fd00::1:5432` a port? A reader cannot know, and would not be told.
