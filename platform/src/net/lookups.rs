@@ -33,10 +33,10 @@ pub const QUEUE: usize = 64;
 pub const WAITING: usize = 4096;
 
 /// The most names that something is remembered of.
-pub const REMEMBERED: usize = 4096;
+pub const REMEMBERED: usize = 1024;
 
 /// The most addresses kept of one name.
-pub const ADDRESSES: usize = 64;
+pub const ADDRESSES: usize = 32;
 
 /// The addresses of a name, in the order in which the host would try them.
 pub type Addresses = Arc<[IpAddr]>;
