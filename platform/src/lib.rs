@@ -14,5 +14,5 @@ mod text;
 pub use bytes::Bytes;
 pub use net::Network;
 pub use policy::{Access, Command, Home, HomeKind, Link, Mount, Policy, Process, User};
-pub use support::{Support, Unenforceable};
+pub use support::{Notification, Support, Unenforceable};
 pub use text::quote;

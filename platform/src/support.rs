@@ -12,12 +12,27 @@ use crate::quote;
 pub struct Support {
     /// The newest Landlock ABI the kernel answers with; 0 without Landlock (kernel document `userspace-api/landlock`).
     pub landlock_abi: u32,
+    pub notification: Notification,
+}
+
+/// Whether system calls can be handed to us by the kernel (seccomp_unotify(2)), with a socket given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Notification {
+    Works,
+    /// Another filter with a listener holds this process already.
+    Taken,
+    /// The kernel does not have it, or not enough of it.
+    Missing,
 }
 
 impl Support {
     /// A host that has everything this version can use: for plans that are only shown.
     pub fn full() -> Self {
-        Support { landlock_abi: 7 }
+        Support {
+            landlock_abi: 7,
+            notification: Notification::Works,
+        }
     }
 }
 

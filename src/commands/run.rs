@@ -5,9 +5,10 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use mcp_sandbox_platform::linux::{self, Exit, Plan};
+use mcp_sandbox_platform::net::Denials;
 use mcp_sandbox_platform::{Access, HomeKind, Mount, Policy, quote};
 
-use super::{explain, failure, out, plan, request};
+use super::{blocked, explain, failure, out, plan, reach, request};
 use crate::cli::Run;
 use crate::commands::status::StatusFile;
 use crate::error::Error;
@@ -25,11 +26,16 @@ pub fn run(args: Run) -> Result<ExitCode, Error> {
     let status = StatusFile::create(args.status_file.as_deref())?;
     let start = Instant::now();
     let mut profile = None;
-    let end = attempt(args, &mut profile);
+    let denials = blocked::denials();
+    let quiet = args.quiet;
+    let end = attempt(args, &mut profile, &denials);
+    if let Some(summary) = blocked::summary(&denials).filter(|_| !quiet) {
+        out::warn_at_once(&summary);
+    }
     let Some(end) = end.transpose() else {
         return Ok(ExitCode::SUCCESS);
     };
-    let written = status.write(profile.as_deref(), &end, start.elapsed());
+    let written = status.write(profile.as_deref(), &end, start.elapsed(), &denials);
     if let Err(error) = written {
         out::warn(&error.to_string());
     }
@@ -37,7 +43,7 @@ pub fn run(args: Run) -> Result<ExitCode, Error> {
 }
 
 /// How the server ended; nothing for a dry run.
-fn attempt(args: Run, profile: &mut Option<String>) -> Result<Option<Exit>, Error> {
+fn attempt(args: Run, profile: &mut Option<String>, denials: &Denials) -> Result<Option<Exit>, Error> {
     let facts = Facts::gather()?;
     let resolved = policy::resolve(&request(args.policy, args.command), &facts)?;
     *profile = Some(resolved.policy.profile.clone());
@@ -64,7 +70,7 @@ fn attempt(args: Run, profile: &mut Option<String>) -> Result<Option<Exit>, Erro
             .iter()
             .for_each(|line| out::warn(line));
     }
-    let sandbox = linux::launch(&plan).map_err(failure::of_launch)?;
+    let sandbox = linux::launch(&plan, denials).map_err(failure::of_launch)?;
     sandbox
         .run(&plan, args.grace)
         .map(Some)
@@ -91,11 +97,12 @@ fn status_lines(resolved: &Resolved, plan: &Plan) -> Vec<String> {
         ""
     };
     let mut lines = vec![format!(
-        "mcp-sandbox: profile {}{picked}, tier namespaces: {}{}, {}, no network, Landlock {}, seccomp",
+        "mcp-sandbox: profile {}{picked}, tier namespaces: {}{}, {}, {}, Landlock {}, seccomp",
         quote(&policy.profile),
         folders(&resolved.asked),
         runtime(resolved),
         home(policy),
+        reach::summary(&policy.network),
         plan.landlock_abi,
     )];
     lines.extend(resolved.hidden.iter().map(|path| {
@@ -122,6 +129,9 @@ fn runtime(resolved: &Resolved) -> String {
 
 /// `npx` and its like fail in a box without a network with an error that does not say so.
 fn downloads(resolved: &Resolved) -> Option<String> {
+    if !resolved.policy.network.is_empty() {
+        return None;
+    }
     const DOWNLOADERS: [&str; 6] = ["npx", "bunx", "pnpx", "uvx", "pipx", "pnpm"];
     let name = Path::new(resolved.policy.command.argv.first()?)
         .file_name()?

@@ -7,9 +7,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use mcp_sandbox_platform::linux::Exit;
+use mcp_sandbox_platform::net::Denials;
 use mcp_sandbox_platform::quote;
 use serde::Serialize;
 
+use super::blocked;
 use crate::error::{Error, Kind, reason};
 
 /// A file that is opened before anything starts and written when all is over.
@@ -36,6 +38,8 @@ struct Status<'a> {
     tier: &'static str,
     /// From the start of the launch to the end, in seconds.
     wall_seconds: f64,
+    /// Destinations that the server was refused, and how often.
+    blocked: Vec<blocked::Entry>,
 }
 
 #[derive(Debug, Serialize)]
@@ -81,9 +85,10 @@ impl StatusFile {
         profile: Option<&str>,
         end: &Result<Exit, Error>,
         wall: Duration,
+        denials: &Denials,
     ) -> Result<(), Error> {
         let Some(mut file) = self.0 else { return Ok(()) };
-        let mut text = serde_json::to_string_pretty(&status(profile, end, wall)).unwrap_or_default();
+        let mut text = serde_json::to_string_pretty(&status(profile, end, wall, denials)).unwrap_or_default();
         text.push('\n');
         let written = file
             .rewind()
@@ -93,7 +98,12 @@ impl StatusFile {
     }
 }
 
-fn status<'a>(profile: Option<&'a str>, end: &Result<Exit, Error>, wall: Duration) -> Status<'a> {
+fn status<'a>(
+    profile: Option<&'a str>,
+    end: &Result<Exit, Error>,
+    wall: Duration,
+    denials: &Denials,
+) -> Status<'a> {
     let outcome = match end {
         Ok(Exit::Code(_)) => Outcome::Exited,
         Ok(Exit::Signal(_)) => Outcome::Signaled,
@@ -121,5 +131,6 @@ fn status<'a>(profile: Option<&'a str>, end: &Result<Exit, Error>, wall: Duratio
         profile,
         tier: "namespaces",
         wall_seconds: wall.as_secs_f64(),
+        blocked: blocked::entries(denials),
     }
 }

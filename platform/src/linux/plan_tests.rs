@@ -104,9 +104,17 @@ fn rule(at: &str, rights: Rights) -> Rule {
     }
 }
 
+/// A kernel with Landlock of this version, and everything else.
+fn with_landlock(landlock_abi: u32) -> Support {
+    Support {
+        landlock_abi,
+        ..Support::full()
+    }
+}
+
 #[test]
 fn a_whole_plan() {
-    let plan = plan(&small(), &Support { landlock_abi: 6 }).unwrap();
+    let plan = plan(&small(), &with_landlock(6)).unwrap();
     let init = [
         Step::ForgetCaller,
         Step::BecomeUser { uid: 1000, gid: 100 },
@@ -114,6 +122,8 @@ fn a_whole_plan() {
         Step::NewSession,
         Step::NewKeyring,
         Step::LoopbackUp,
+        Step::OwnAddress([198, 18, 0, 1].into()),
+        Step::StubSockets("127.0.0.1:53".parse().unwrap()),
         Step::HostName("mcp-sandbox"),
         Step::PrivateMounts,
         Step::Root { size: Bytes(1 << 20) },
@@ -149,7 +159,7 @@ fn a_whole_plan() {
         file("/etc/hostname", "mcp-sandbox\n"),
         file(
             "/etc/resolv.conf",
-            "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
+            "nameserver 127.0.0.1\noptions timeout:6 attempts:2\n",
         ),
         file(
             "/etc/nsswitch.conf",
@@ -196,8 +206,12 @@ fn a_whole_plan() {
                 rule("/work", Rights::Write),
                 rule("/work/notes", Rights::Read),
             ],
+            broker: true,
         },
-        Step::Filter { spawn: false },
+        Step::Filter {
+            spawn: false,
+            broker: true,
+        },
         Step::Execute {
             program: "/usr/bin/server".into(),
             argv: vec!["server".into(), "--all".into()],
@@ -263,13 +277,13 @@ fn var_tmp_makes_way_for_what_is_shown_there() {
 
 #[test]
 fn a_host_without_landlock_is_refused() {
-    let refused = plan(&small(), &Support { landlock_abi: 0 }).unwrap_err();
+    let refused = plan(&small(), &with_landlock(0)).unwrap_err();
     assert!(refused.cure.contains("landlock"), "{refused:?}");
-    assert!(plan(&small(), &Support { landlock_abi: 1 }).is_ok());
+    assert!(plan(&small(), &with_landlock(1)).is_ok());
 }
 
-#[test]
-fn a_network_is_refused_until_something_enforces_it() {
+/// A policy that reaches one port of the host's loopback.
+fn reaching() -> Policy {
     let mut policy = small();
     let host = crate::net::Host::HostLoopback;
     let (text, reason) = ("localhost:5432".to_owned(), "test".to_owned());
@@ -280,10 +294,54 @@ fn a_network_is_refused_until_something_enforces_it() {
         text,
         reason,
     });
-    let refused = plan(&policy, &Support::full()).unwrap_err();
-    assert_eq!(refused.field, "network.allow");
-    policy.network.block = std::mem::take(&mut policy.network.allow);
-    assert!(plan(&policy, &Support::full()).is_ok());
+    policy
+}
+
+#[test]
+fn a_network_needs_a_broker() {
+    for (notification, word) in [
+        (Notification::Taken, "listener"),
+        (Notification::Missing, "kernel"),
+    ] {
+        let support = Support {
+            notification,
+            ..Support::full()
+        };
+        let refused = plan(&reaching(), &support).unwrap_err();
+        assert_eq!(refused.field, "network.allow");
+        assert!(refused.reason.contains(word), "{refused:?}");
+        let mut policy = reaching();
+        policy.network.block = std::mem::take(&mut policy.network.allow);
+        let plan = plan(&policy, &support).unwrap();
+        assert_eq!(plan.network, None);
+        let alone = |step: &Step| matches!(step, Step::Filter { broker: false, .. });
+        assert!(plan.server.iter().any(alone));
+        assert!(
+            !plan
+                .init
+                .iter()
+                .any(|step| matches!(step, Step::OwnAddress(_) | Step::StubSockets(_)))
+        );
+    }
+    let plan = plan(&reaching(), &Support::full()).unwrap();
+    assert_eq!(plan.network, Some(reaching().network));
+}
+
+#[test]
+fn sockets_are_opened_for_what_needs_them() {
+    let count = |dns, inspect| {
+        let mut policy = reaching();
+        (policy.network.dns, policy.network.inspect) = (dns, inspect);
+        let plan = plan(&policy, &Support::full()).unwrap();
+        let of = |wanted: fn(&Step) -> bool| plan.init.iter().filter(|step| wanted(step)).count();
+        (
+            of(|step| matches!(step, Step::StubSockets(_))),
+            of(|step| matches!(step, Step::InspectorSocket(_))),
+        )
+    };
+    assert_eq!(count(Dns::Filtered, Inspect::None), (1, 0));
+    assert_eq!(count(Dns::Off, Inspect::None), (0, 0));
+    assert_eq!(count(Dns::Filtered, Inspect::Sni), (1, 1));
 }
 
 /// Where mounts may lie: what profiles can name, which is neither the root nor the box's own folders.
@@ -401,7 +459,7 @@ proptest! {
         prop_assert!(drop < no_new && no_new < landlock && landlock < filter);
         prop_assert_eq!((filter, execute), (server.len() - 2, server.len() - 1));
         prop_assert_eq!(&server[drop], &Step::DropCapabilities { keep: policy.process.capabilities.clone() });
-        prop_assert_eq!(&server[filter], &Step::Filter { spawn: policy.process.spawn });
+        prop_assert_eq!(&server[filter], &Step::Filter { spawn: policy.process.spawn, broker: true });
     }
 
     #[test]

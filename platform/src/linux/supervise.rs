@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::poll::{PollFlags, PollTimeout};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -12,7 +13,7 @@ use super::launch::{LaunchError, Sandbox, failure};
 use super::plan::Plan;
 use super::relay::{self, Relay, Source};
 use super::report::Report;
-use super::{sys, terminal};
+use super::{broker, sys, terminal};
 
 /// How the server ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,22 +74,31 @@ impl Sandbox {
             release_standard_streams();
         }
         sys::release_code();
-        self.watch(&signals, client, grace).map_err(lost)?;
+        let end = self.watch(&signals, client, grace).map_err(lost)?;
         if let Some(relay) = self.terminal.take() {
             relay.finish(|| stop_asked(&signals));
         }
         drop(raw);
-        self.outcome(plan)
+        self.outcome(end, plan)
     }
 
-    /// Serves events until init has something to report.
-    fn watch(&mut self, signals: &SignalFd, mut client: Option<OwnedFd>, grace: Duration) -> nix::Result<()> {
+    /// Serves events until the end is reported; nothing if init died without a word.
+    fn watch(
+        &mut self,
+        signals: &SignalFd,
+        mut client: Option<OwnedFd>,
+        grace: Duration,
+    ) -> nix::Result<Option<Report>> {
         let mut deadline = None;
         loop {
             let awake = self.wait(signals, client.as_ref(), deadline)?;
             self.terminal.take_if(|relay| !relay.serve(awake.terminal));
             if awake.reported {
-                return Ok(());
+                match Report::receive(self.channel.as_fd()) {
+                    Ok(Some((Report::Filtered, listener))) => self.start_broker(listener)?,
+                    Ok(Some((report, _))) => return Ok(Some(report)),
+                    Ok(None) | Err(_) => return Ok(None),
+                }
             }
             if awake.client_gone {
                 client = None;
@@ -153,16 +163,24 @@ impl Sandbox {
         }
     }
 
-    /// What init reported last, or how it died.
-    fn outcome(&mut self, plan: &Plan) -> Result<Exit, LaunchError> {
-        match Report::receive(self.channel.as_fd()) {
-            Ok(Some((Report::Ended { status }, _))) => {
+    /// The server's process has its filter; from now on its calls wait for the broker.
+    fn start_broker(&mut self, listener: Vec<OwnedFd>) -> nix::Result<()> {
+        let (Some(listener), Some(ground)) = (listener.into_iter().next(), self.ground.take()) else {
+            return Err(Errno::EBADF);
+        };
+        broker::start(listener, ground)
+    }
+
+    /// What was reported last, or how init died.
+    fn outcome(&mut self, end: Option<Report>, plan: &Plan) -> Result<Exit, LaunchError> {
+        match end {
+            Some(Report::Ended { status }) => {
                 self.ended = true;
                 Ok(exit(status))
             }
-            Ok(Some((report, _))) => Err(failure(report, plan)),
+            Some(report) => Err(failure(report, plan)),
             // Init says nothing when it is killed with the whole box.
-            Ok(None) | Err(_) => {
+            None => {
                 self.ended = true;
                 match waitpid(self.init, None) {
                     Ok(WaitStatus::Signaled(_, signal, _)) => Ok(Exit::Signal(signal as i32)),

@@ -5,7 +5,9 @@
 //! an IPv4-mapped IPv6 address is the IPv4 address.
 
 mod class;
+mod denial;
 pub mod dns;
+pub mod inspect;
 pub mod lookups;
 mod name;
 mod ports;
@@ -14,15 +16,22 @@ mod rule;
 pub mod synthetic;
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 pub use class::{Class, Internal, class_of, embedded, internal};
+pub use denial::{Denial, Denials, Destination, OTHERS};
 pub use ipnet::IpNet;
 pub use name::{Name, NameError};
 pub use ports::Ports;
 pub use rule::{Host, Rule};
 
 use crate::quote;
+
+/// The box's own address beside its loopback, the first host of 198.18.0.0/15 (RFC 2544). No name stands behind it.
+///
+/// C libraries that are asked for addresses of usable families only (AI_ADDRCONFIG of getaddrinfo(3)) do not count the
+/// loopback, and would find no name at all.
+pub const OWN_ADDRESS: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
 
 /// What the server reaches on the network.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -216,7 +225,7 @@ impl fmt::Display for Refusal<'_> {
             Refusal::Internal(class) => {
                 write!(
                     f,
-                    "it is a {class} address, which only a rule for the address itself allows"
+                    "it is {class}, which only a rule for the address itself allows"
                 )
             }
         }
