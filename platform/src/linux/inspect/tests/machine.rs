@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::super::book::Expected;
 use super::super::connection::{ANSWER, Action, Connection, FIRST_BYTES, GRACE, Side, Way};
+use super::super::entry::Entry;
 use super::super::flow::Step;
 use super::{NAME, REQUEST, name};
 use crate::net::inspect::Reason;
@@ -39,6 +40,11 @@ fn after(first: &[u8], hosts: u16, now: Instant) -> (Connection, Action) {
     connection.received(Ok(first));
     let action = connection.next(now);
     (connection, action)
+}
+
+#[test]
+fn an_idle_connection_is_small() {
+    assert!(size_of::<Entry>() <= 400, "{} bytes", size_of::<Entry>());
 }
 
 #[test]
