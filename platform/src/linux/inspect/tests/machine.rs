@@ -152,6 +152,23 @@ fn a_reset_passes_what_it_can_and_does_not_wait() {
     assert_eq!(connection.next(now), Action::Reset);
 }
 
+#[test]
+fn a_pipe_that_could_hold_something_is_not_given_on() {
+    let now = Instant::now();
+    for (step, outcome, dirty) in [
+        (Step::Pour, Err(Errno::EPIPE), true),
+        (Step::Pour, Err(Errno::EAGAIN), true),
+        (Step::Pour, Ok(99), true),
+        (Step::Pour, Ok(100), false),
+    ] {
+        let (mut connection, _) = after(REQUEST, 1, now);
+        connection.ready(Side::Host, true, true);
+        connection.did(Way::Back, Step::Fill, Ok(100));
+        connection.did(Way::Back, step, outcome);
+        assert_eq!(connection.may_hold_bytes(Way::Back), dirty, "{outcome:?}");
+    }
+}
+
 /// What happens outside.
 #[derive(Debug, Clone, Copy)]
 enum Outside {
