@@ -54,12 +54,19 @@ impl Broker {
     fn go(&mut self, call: Call, asked: &Asked, to: SocketAddr, looked_up: bool) -> Answer {
         let names = &self.ground.names;
         match route(to, &self.ground.network, |ip| names.behind(ip)) {
+            // Nobody talks to the inspector but by a name.
+            Route::Box if self.is_inspector(to) => Answer::Now(Err(Errno::ECONNREFUSED)),
             Route::Box if call.socket.network != self.ground.boxed => Answer::Now(Err(Errno::ENETUNREACH)),
             Route::Box => self.connect_own(call, &asked.bytes),
             Route::Host(addresses) => self.dial(call, addresses, None),
             Route::Name(name, port) => self.dial_name(call, name, port, looked_up),
             Route::Refused(refused) => self.refuse(refused),
         }
+    }
+
+    fn is_inspector(&self, to: SocketAddr) -> bool {
+        let port = |(_, at): &(_, SocketAddr)| at.port() == to.port();
+        self.ground.inspector.as_ref().is_some_and(port)
     }
 
     fn refuse(&self, refused: Refused) -> Answer {
@@ -111,9 +118,7 @@ impl Broker {
             addresses.sort_by_key(|address| self.failed.contains_key(&address.ip()));
         }
         let blocking = call.is_blocking();
-        let close_on_exec = self
-            .callers
-            .closes_on_exec(call.notification.thread, call.number);
+        let close_on_exec = self.callers.closes_on_exec(call.notification.thread, call.number);
         self.try_next(Dial {
             close_on_exec,
             patience: blocking.then(|| options::patience(call.fd.as_fd())).flatten(),

@@ -31,6 +31,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::notify::{Listener, Notification};
 use super::sockets::{NetworkCookie, Socket};
@@ -90,6 +91,7 @@ const STACK: usize = 256 << 10;
 /// # Errors
 /// EAGAIN and the like where no thread or descriptor can be made.
 pub fn start(listener: OwnedFd, ground: Ground) -> nix::Result<()> {
+    raise_limit();
     let mut broker = Broker::new(Listener::new(listener), ground)?;
     let thread = thread::Builder::new().name("broker".into()).stack_size(STACK);
     let serve = move || {
@@ -98,6 +100,15 @@ pub fn start(listener: OwnedFd, ground: Ground) -> nix::Result<()> {
         }
     };
     thread.spawn(serve).map(drop).map_err(|_| Errno::EAGAIN)
+}
+
+/// Every connection that is waited for or inspected takes descriptors of ours. The server keeps the limit it was started
+/// with.
+fn raise_limit() {
+    const ENOUGH: u64 = 4096;
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, soft.max(ENOUGH.min(hard)), hard);
+    }
 }
 
 impl Broker {
