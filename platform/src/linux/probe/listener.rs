@@ -5,19 +5,18 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{getgid, getuid};
 
 use super::super::broker::{self, Ground, Opened};
-use super::super::clone::fork;
+use super::super::clone::{Side, clone};
 use super::super::report::{Report, Who};
 use super::super::sockets::NetworkCookie;
 use super::super::{compile, notify, sys};
 use super::Ability;
-use super::child::{Trouble, in_child, in_namespaces};
+use super::child::{Trouble, in_child};
 use super::restrictions::optional;
 use crate::Notification;
 use crate::net::{Denials, Dns, Host, Network, Ports, Rule};
@@ -25,7 +24,7 @@ use crate::net::{Denials, Dns, Host, Network, Ports, Rule};
 pub const SWAP: Ability = Ability {
     inside: true,
     ..optional(
-        "hosts by name: connections made by the broker",
+        "hosts: connections made by the broker",
         "no host can be allowed, and a server cannot connect to its own loopback",
         swap,
     )
@@ -66,10 +65,9 @@ fn filtered() -> nix::Result<OwnedFd> {
     notify::install(&filter)
 }
 
-/// A whole connection: out of a network that has no way out, by the broker itself, to a listener in another.
+/// A whole connection: out of a network that has no way out, by the broker itself, to a listener on our loopback.
 fn swap() -> Result<&'static str, Trouble> {
-    in_namespaces(libc::CLONE_NEWNET, || {
-        sys::loopback_up()?;
+    in_child(|| {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let port = listener.local_addr()?.port();
         let (ours, theirs) = socketpair(
@@ -78,15 +76,21 @@ fn swap() -> Result<&'static str, Trouble> {
             None,
             SockFlag::SOCK_CLOEXEC,
         )?;
-        let Some(child) = fork()? else {
-            caller(theirs.as_fd(), port);
+        // As in a launch: whoever makes the user namespace has every right in it, and the broker needs no other.
+        let child = match clone(libc::CLONE_NEWUSER | libc::CLONE_NEWNET).map_err(Trouble::Clone)? {
+            Side::Child => caller(theirs.as_fd(), port),
+            Side::Parent { child, .. } => child,
         };
         drop(theirs);
         serve(ours.as_fd(), port)?;
-        listener.accept()?.0.write_all(b"x")?;
+        std::thread::spawn(move || {
+            let greet = |(mut stream, _): (TcpStream, _)| stream.write_all(b"x");
+            listener.accept().and_then(greet)
+        });
         match waitpid(child, None)? {
             WaitStatus::Exited(_, 0) => Ok(()),
-            _ => Err(Trouble::Failed(Errno::ECONNREFUSED)),
+            WaitStatus::Exited(_, errno) => Err(Trouble::Failed(Errno::from_raw(errno))),
+            _ => Err(Trouble::Died),
         }
     })?;
     Ok("one made, and given to a process without a network")
@@ -95,7 +99,6 @@ fn swap() -> Result<&'static str, Trouble> {
 /// The process without a network: it connects as a server does, and wants to hear one byte.
 fn caller(channel: BorrowedFd, port: u16) -> ! {
     let hand_over = || -> Result<(), Trouble> {
-        unshare(CloneFlags::CLONE_NEWNET)?;
         let boxed = UdpSocket::bind("0.0.0.0:0")?;
         let listener = filtered()?;
         Ok(Report::Filtered.send(channel, &[listener.as_fd(), boxed.as_fd()])?)
@@ -107,7 +110,8 @@ fn caller(channel: BorrowedFd, port: u16) -> ! {
         sys::exit_now(1);
     }
     let heard = TcpStream::connect(("127.0.0.1", port)).and_then(|mut stream| stream.read_exact(&mut [0]));
-    sys::exit_now(heard.is_err().into())
+    let errno = heard.map_or_else(|error| error.raw_os_error().unwrap_or(libc::EIO), |()| 0);
+    sys::exit_now(errno)
 }
 
 fn serve(channel: BorrowedFd, port: u16) -> Result<(), Trouble> {
