@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::vec;
 
-use super::super::sockets::{self, tcp_socket};
+use super::super::sockets::{self, TcpState, tcp_socket};
 use super::pending::Waiting;
 use super::route::{Refused, Route, judged, route};
 use super::*;
@@ -113,6 +113,9 @@ impl Broker {
     }
 
     fn dial(&mut self, call: Call, mut addresses: Vec<SocketAddr>, name: Option<Name>) -> Answer {
+        if let Err(errno) = unconnected(&call) {
+            return Answer::Now(Err(errno));
+        }
         if addresses.len() > 1 {
             self.failed.retain(|_, at| at.elapsed() < AVOIDED);
             addresses.sort_by_key(|address| self.failed.contains_key(&address.ip()));
@@ -284,6 +287,16 @@ impl Broker {
             self.failed.clear();
         }
         self.failed.insert(address, Instant::now());
+    }
+}
+
+/// What connect(2) asks of every socket. The one that is replaced is closed at once besides, which may wait for the other
+/// side if there is one (SO_LINGER of socket(7)).
+fn unconnected(call: &Call) -> nix::Result<()> {
+    match sockets::tcp_state(call.fd.as_fd())? {
+        TcpState::Closed => Ok(()),
+        TcpState::Connecting => Err(Errno::EALREADY),
+        TcpState::Connected => Err(Errno::EISCONN),
     }
 }
 
