@@ -34,8 +34,7 @@ pub fn summary(denials: &Denials) -> Option<String> {
     let counts = denials.counts();
     let repeated: Vec<_> = counts.iter().filter(|(_, count)| *count > 1).collect();
     let mut text = String::new();
-    let mut told = 0;
-    for (to, count) in &repeated {
+    for (told, (to, count)) in repeated.iter().enumerate() {
         let comma = if told == 0 { "" } else { ", " };
         let entry = format!("{comma}{} ({count} times)", out::printable(to.to_string()));
         if text.len() + entry.len() > MOST_BYTES {
@@ -43,7 +42,6 @@ pub fn summary(denials: &Denials) -> Option<String> {
             break;
         }
         text += &entry;
-        told += 1;
     }
     (!repeated.is_empty()).then(|| format!("mcp-sandbox: blocked in all: {text}"))
 }
@@ -99,6 +97,9 @@ mod tests {
         (0..400).for_each(|at| denials.record(Denial::of(name(at % 200), 443, Refusal::NotListed)));
         let summary = summary(&denials).unwrap();
         assert!(summary.len() < 4096 && summary.ends_with(" more"), "{summary}");
-        assert!(summary.contains(&format!("{}:443 (2 times), ", name(0))), "{summary}");
+        assert!(
+            summary.contains(&format!("{}:443 (2 times), ", name(0))),
+            "{summary}"
+        );
     }
 }

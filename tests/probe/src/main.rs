@@ -8,7 +8,9 @@ mod files;
 mod inherited;
 mod kernel;
 mod process;
+mod races;
 mod sockets;
+mod swapped;
 mod sys;
 
 use std::ffi::OsString;
@@ -61,6 +63,8 @@ fn attacks() -> impl Iterator<Item = &'static Attack> {
         sockets::ATTACKS,
         files::ATTACKS,
         inherited::ATTACKS,
+        swapped::ATTACKS,
+        races::ATTACKS,
     ];
     tables.into_iter().flatten()
 }

@@ -1,0 +1,209 @@
+//! What a socket of the host's network in our hands could be made to do: the one that took the place of ours when we
+//! connected to a host that is allowed, or the one that was left when that host refused.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsRawFd as _, FromRawFd as _, IntoRawFd as _, OwnedFd};
+
+use crate::sockets::bytes;
+use crate::sys::{address, call, descriptor};
+use crate::{Attack, Evidence, Words};
+
+pub const ATTACKS: &[Attack] = &[
+    Attack {
+        name: "swapped-reconnect",
+        words: "ALLOWED OTHER",
+        run: |words| reconnect(&connected(words)?, &at(words, 1)?),
+    },
+    Attack {
+        name: "swapped-listen",
+        words: "ALLOWED",
+        run: |words| listen(&connected(words)?),
+    },
+    Attack {
+        name: "swapped-option",
+        words: "ALLOWED LEVEL NAME HEX",
+        run: option,
+    },
+    Attack {
+        name: "refused-reconnect",
+        words: "CLOSED OTHER",
+        run: |words| reconnect(&refused(words)?, &at(words, 1)?),
+    },
+    Attack {
+        name: "refused-connect",
+        words: "CLOSED OTHER",
+        run: |words| connect_and_read(&refused(words)?, &at(words, 1)?),
+    },
+    Attack {
+        name: "refused-listen",
+        words: "CLOSED",
+        run: |words| listen(&refused(words)?),
+    },
+    Attack {
+        name: "refused-bind",
+        words: "CLOSED",
+        run: |words| bind_anywhere(&refused(words)?),
+    },
+    Attack {
+        name: "refused-fast-open",
+        words: "CLOSED OTHER sendto|sendmsg|sendmmsg",
+        run: fast_open,
+    },
+    Attack {
+        name: "connect-connected",
+        words: "ALLOWED",
+        run: connect_connected,
+    },
+];
+
+/// An IPv4 address and port as the kernel takes it.
+pub fn at(words: &Words, index: usize) -> io::Result<libc::sockaddr_in> {
+    let parsed = words.text(index)?.parse();
+    match parsed.map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))? {
+        SocketAddr::V4(to) => Ok(inet(to.ip().octets(), to.port())),
+        SocketAddr::V6(_) => Err(io::Error::from_raw_os_error(libc::EAFNOSUPPORT)),
+    }
+}
+
+pub fn inet(ip: [u8; 4], port: u16) -> libc::sockaddr_in {
+    libc::sockaddr_in {
+        sin_family: libc::AF_INET as u16,
+        sin_port: port.to_be(),
+        sin_addr: libc::in_addr {
+            s_addr: u32::from_ne_bytes(ip),
+        },
+        sin_zero: [0; 8],
+    }
+}
+
+pub fn tcp_socket() -> io::Result<OwnedFd> {
+    descriptor(
+        libc::SYS_socket,
+        &[libc::AF_INET as u64, libc::SOCK_STREAM as u64, 0],
+    )
+}
+
+pub fn connect(socket: &OwnedFd, to: &libc::sockaddr_in) -> io::Result<()> {
+    let size = size_of::<libc::sockaddr_in>() as u64;
+    call(libc::SYS_connect, &[socket.as_raw_fd() as u64, address(to), size]).map(drop)
+}
+
+/// A socket that is connected to the first address.
+fn connected(words: &Words) -> io::Result<OwnedFd> {
+    let socket = tcp_socket()?;
+    connect(&socket, &at(words, 0)?).map(|()| socket)
+}
+
+/// A socket that was refused by the first address.
+pub fn refused(words: &Words) -> io::Result<OwnedFd> {
+    let socket = tcp_socket()?;
+    match connect(&socket, &at(words, 0)?) {
+        Err(error) if error.raw_os_error() == Some(libc::ECONNREFUSED) => Ok(socket),
+        Err(error) => Err(error),
+        Ok(()) => Err(io::Error::from_raw_os_error(libc::EINVAL)),
+    }
+}
+
+/// What the other side says first.
+fn read(socket: &OwnedFd) -> Evidence {
+    let mut text = String::new();
+    TcpStream::from(socket.try_clone()?).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn connect_and_read(socket: &OwnedFd, to: &libc::sockaddr_in) -> Evidence {
+    connect(socket, to)?;
+    read(socket)
+}
+
+/// connect(2) to AF_UNSPEC disconnects, and the next one goes elsewhere. That is tried whatever the first says.
+fn reconnect(socket: &OwnedFd, to: &libc::sockaddr_in) -> Evidence {
+    let nowhere = [0_u8; 16];
+    let first = call(
+        libc::SYS_connect,
+        &[socket.as_raw_fd() as u64, address(&nowhere), 16],
+    );
+    match (first, connect(socket, to)) {
+        (_, Ok(())) => read(socket),
+        (Err(error), Err(_)) | (Ok(_), Err(error)) => Err(error),
+    }
+}
+
+/// Disconnected or ended, it waits for connections on a port that the kernel chooses.
+fn listen(socket: &OwnedFd) -> Evidence {
+    let fd = socket.as_raw_fd() as u64;
+    let nowhere = [0_u8; 16];
+    let _ = call(libc::SYS_connect, &[fd, address(&nowhere), 16]);
+    let _ = call(libc::SYS_shutdown, &[fd, libc::SHUT_RDWR as u64]);
+    call(libc::SYS_listen, &[fd, 1]).map(|_| "listening".into())
+}
+
+fn bind_anywhere(socket: &OwnedFd) -> Evidence {
+    let any = inet([0; 4], 0);
+    let fd = socket.as_raw_fd() as u64;
+    call(libc::SYS_bind, &[fd, address(&any), 16]).map(|_| "bound".into())
+}
+
+fn option(words: &Words) -> Evidence {
+    let socket = connected(words)?;
+    let value = bytes(words.text(3)?)?;
+    let arguments = [
+        socket.as_raw_fd() as u64,
+        words.number(1)?,
+        words.number(2)?,
+        value.as_ptr() as u64,
+        value.len() as u64,
+    ];
+    call(libc::SYS_setsockopt, &arguments).map(|_| "set".into())
+}
+
+/// The first datum opens a connection without connect(2) (tcp(7), RFC 7413).
+fn fast_open(words: &Words) -> Evidence {
+    let (socket, to) = (refused(words)?, at(words, 1)?);
+    let (fd, flags) = (socket.as_raw_fd() as u64, libc::MSG_FASTOPEN as u64);
+    let part = libc::iovec {
+        iov_base: b"x".as_ptr().cast_mut().cast(),
+        iov_len: 1,
+    };
+    // SAFETY: mmsghdr is plain data for which all zeroes is valid.
+    let mut message: libc::mmsghdr = unsafe { std::mem::zeroed() };
+    message.msg_hdr.msg_name = (&raw const to).cast_mut().cast();
+    message.msg_hdr.msg_namelen = size_of::<libc::sockaddr_in>() as u32;
+    message.msg_hdr.msg_iov = (&raw const part).cast_mut();
+    message.msg_hdr.msg_iovlen = 1;
+    match words.text(2)? {
+        "sendto" => call(
+            libc::SYS_sendto,
+            &[fd, b"x".as_ptr() as u64, 1, flags, address(&to), 16],
+        ),
+        "sendmsg" => call(libc::SYS_sendmsg, &[fd, address(&message.msg_hdr), flags]),
+        _ => call(libc::SYS_sendmmsg, &[fd, address(&message), 1, flags]),
+    }?;
+    read(&socket)
+}
+
+/// connect(2) on a connection whose closing takes twenty seconds, since its other side does not read (SO_LINGER).
+fn connect_connected(words: &Words) -> Evidence {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let mut stream = TcpStream::connect(listener.local_addr()?)?;
+    stream.set_nonblocking(true)?;
+    while stream.write(&[0; 1 << 16]).is_ok() {}
+    stream.set_nonblocking(false)?;
+    let linger = libc::linger {
+        l_onoff: 1,
+        l_linger: 20,
+    };
+    let socket = stream.as_raw_fd() as u64;
+    let size = size_of::<libc::linger>() as u64;
+    let option = [libc::SOL_SOCKET as u64, libc::SO_LINGER as u64];
+    call(
+        libc::SYS_setsockopt,
+        &[socket, option[0], option[1], address(&linger), size],
+    )?;
+    // SAFETY: the stream gives its descriptor up; the child's end closes it, which does not linger (exit(2)).
+    let socket = unsafe { OwnedFd::from_raw_fd(stream.into_raw_fd()) };
+    let result = connect(&socket, &at(words, 0)?);
+    std::mem::forget(socket);
+    result.map(|()| "connected again".into())
+}
