@@ -1,9 +1,10 @@
-//! Hosts of the tests on the loopback: some that greet, some where nobody listens.
+//! Hosts of the tests on the loopback: some that greet, some that do not answer.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::thread;
+use std::time::Duration;
 
 /// A listener on the host's loopback that greets everybody with `word`; its address.
 pub fn greeter(word: &str) -> String {
@@ -26,27 +27,26 @@ fn greet(mut stream: TcpStream, word: &str) {
     let _ = stream.read_to_end(&mut Vec::new());
 }
 
-/// An address of the loopback that refuses, and what keeps it from being anybody's.
-pub fn closed_port() -> (String, OwnedFd) {
-    // SAFETY: takes three numbers.
-    let fd = unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) };
-    assert!(fd >= 0, "a socket");
-    // SAFETY: socket has just made it for us.
-    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
-    let mut at = libc::sockaddr_in {
-        sin_family: libc::AF_INET as u16,
-        sin_port: 0,
-        sin_addr: libc::in_addr {
-            s_addr: u32::from_ne_bytes([127, 0, 0, 1]),
-        },
-        sin_zero: [0; 8],
-    };
-    let mut length = size_of::<libc::sockaddr_in>() as u32;
-    // SAFETY: the calls read and write one address, which lives across them.
-    let result = unsafe {
-        libc::bind(socket.as_raw_fd(), (&raw const at).cast(), length)
-            | libc::getsockname(socket.as_raw_fd(), (&raw mut at).cast(), &raw mut length)
-    };
-    assert_eq!(result, 0, "a port");
-    (format!("127.0.0.1:{}", u16::from_be(at.sin_port)), socket)
+/// An address of the loopback that answers nobody: its queue is full.
+pub struct FullPort {
+    pub address: String,
+    _sockets: Vec<OwnedFd>,
+}
+
+impl FullPort {
+    pub fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+        let to = listener.local_addr().expect("an address");
+        // SAFETY: takes two numbers; another listen(2) changes the length of the queue.
+        assert_eq!(unsafe { libc::listen(listener.as_raw_fd(), 0) }, 0);
+        let mut sockets = vec![OwnedFd::from(listener)];
+        // A queue of no length holds one; then nobody is answered, until the test is over.
+        while let Ok(stream) = TcpStream::connect_timeout(&to, Duration::from_millis(300)) {
+            sockets.push(stream.into());
+        }
+        FullPort {
+            address: to.to_string(),
+            _sockets: sockets,
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! A hostile server changes the arguments of a call while the broker judges them, and kills or interrupts the callers.
 
-use crate::common::network::{closed_port, greeter};
+use crate::common::network::{FullPort, greeter};
 use crate::common::{gone_within_a_second, hosts, unique};
 
 /// How long each race runs, in milliseconds.
@@ -26,21 +26,21 @@ fn an_address_and_a_number_that_change_lead_nowhere_else() {
 /// bind(2) of Unix sockets is the one call that the kernel carries out after it was judged.
 #[test]
 fn a_number_that_changes_does_not_bind_a_socket_of_the_host() {
-    let (closed, _kept) = closed_port();
+    let full = FullPort::new();
     for host in hosts() {
-        let attack = ["race-bind", &closed, TIME];
+        let attack = ["race-bind", &full.address, TIME];
         assert_eq!(host.bare(&attack).done(), "bound");
-        assert_eq!(host.boxed(allow(&[&closed]), &attack).done(), "held");
+        assert_eq!(host.boxed(allow(&[&full.address]), &attack).done(), "held");
     }
 }
 
 #[test]
 fn a_number_that_changes_does_not_make_a_socket_of_the_host_listen() {
-    let (closed, _kept) = closed_port();
+    let full = FullPort::new();
     for host in hosts() {
-        let attack = ["race-listen", &closed, TIME];
+        let attack = ["race-listen", &full.address, TIME];
         assert_eq!(host.bare(&attack).done(), "listening");
-        assert_eq!(host.boxed(allow(&[&closed]), &attack).done(), "held");
+        assert_eq!(host.boxed(allow(&[&full.address]), &attack).done(), "held");
     }
 }
 

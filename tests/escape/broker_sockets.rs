@@ -1,39 +1,42 @@
 //! The socket of the host's network that takes the place of the server's when it connects to a host that is allowed, and
-//! the one that is left when that host refuses: neither leads, binds or listens anywhere else.
+//! the one that is left when the server gives up before an answer: neither leads, binds or listens anywhere else.
 //!
 //! The allowed host is a port of the host's own loopback, so nothing but that is needed; the other is one beside it.
 
 use std::time::{Duration, Instant};
 
-use crate::common::network::{closed_port, greeter};
+use crate::common::network::{FullPort, greeter};
 use crate::common::{Host, hosts, unique};
 
-/// A port that may be reached, one where nobody listens that may be reached, and one that may not be.
+/// A port that may be reached, one that may be reached and does not answer, and one that may not be.
 struct Ground {
     allowed: String,
     word: String,
-    closed: String,
+    full: FullPort,
     other: String,
     secret: String,
     flags: [String; 4],
-    _closed: std::os::fd::OwnedFd,
 }
 
 impl Ground {
     fn new() -> Self {
         let (word, secret) = (unique("allowed"), unique("secret"));
         let (allowed, other) = (greeter(&word), greeter(&secret));
-        let (closed, _closed) = closed_port();
+        let full = FullPort::new();
         let rule = |address: &str| address.replace("127.0.0.1", "localhost");
-        let flags = ["--allow".into(), rule(&allowed), "--allow".into(), rule(&closed)];
+        let flags = [
+            "--allow".into(),
+            rule(&allowed),
+            "--allow".into(),
+            rule(&full.address),
+        ];
         Ground {
             allowed,
             word,
-            closed,
+            full,
             other,
             secret,
             flags,
-            _closed,
         }
     }
 
@@ -54,8 +57,6 @@ impl Ground {
     #[track_caller]
     fn control(&self, host: &Host) {
         assert_eq!(host.boxed(&self.flags, &["tcp", &self.allowed]).done(), self.word);
-        host.boxed(&self.flags, &["tcp", &self.closed])
-            .stopped("ECONNREFUSED");
     }
 }
 
@@ -66,9 +67,9 @@ fn a_swapped_socket_is_not_disconnected_and_connected_elsewhere() {
         ground.control(&host);
         let attack = ["swapped-reconnect", &ground.allowed, &ground.other];
         ground.hears_only_bare(&host, &attack, "EAFNOSUPPORT");
-        let attack = ["refused-reconnect", &ground.closed, &ground.other];
+        let attack = ["stopped-reconnect", &ground.full.address, &ground.other];
         ground.hears_only_bare(&host, &attack, "EAFNOSUPPORT");
-        let attack = ["refused-connect", &ground.closed, &ground.other];
+        let attack = ["stopped-connect", &ground.full.address, &ground.other];
         ground.hears_only_bare(&host, &attack, "ENETUNREACH");
     }
 }
@@ -78,8 +79,8 @@ fn sockets_of_the_hosts_network_neither_listen_nor_take_an_address() {
     let ground = Ground::new();
     for host in hosts() {
         ground.done_only_bare(&host, &["swapped-listen", &ground.allowed], "EACCES");
-        ground.done_only_bare(&host, &["refused-listen", &ground.closed], "EACCES");
-        ground.done_only_bare(&host, &["refused-bind", &ground.closed], "EACCES");
+        ground.done_only_bare(&host, &["stopped-listen", &ground.full.address], "EACCES");
+        ground.done_only_bare(&host, &["stopped-bind", &ground.full.address], "EACCES");
     }
 }
 
@@ -88,7 +89,7 @@ fn a_first_datum_opens_no_connection_past_the_broker() {
     let ground = Ground::new();
     for host in hosts() {
         for call in ["sendto", "sendmsg", "sendmmsg"] {
-            let attack = ["refused-fast-open", &ground.closed, &ground.other, call];
+            let attack = ["stopped-fast-open", &ground.full.address, &ground.other, call];
             ground.hears_only_bare(&host, &attack, "EOPNOTSUPP");
         }
     }

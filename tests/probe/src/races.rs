@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::swapped::{at, connect, inet, refused, tcp_socket};
+use crate::swapped::{at, connect, inet, stopped, tcp_socket};
 use crate::sys::{address, call, descriptor};
 use crate::{Attack, Evidence, Words};
 
@@ -23,12 +23,12 @@ pub const ATTACKS: &[Attack] = &[
     },
     Attack {
         name: "race-bind",
-        words: "CLOSED MILLISECONDS",
+        words: "FULL MILLISECONDS",
         run: race_bind,
     },
     Attack {
         name: "race-listen",
-        words: "CLOSED MILLISECONDS",
+        words: "FULL MILLISECONDS",
         run: race_listen,
     },
     Attack {
@@ -136,9 +136,9 @@ fn said(fd: RawFd) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
 }
 
-/// bind(2) by a number that is a Unix socket one moment and a refused socket the next.
+/// bind(2) by a number that is a Unix socket one moment and a stopped one the next.
 fn race_bind(words: &Words) -> Evidence {
-    let (target, end) = (refused(words)?, deadline(words, 1)?);
+    let (target, end) = (stopped(words)?, deadline(words, 1)?);
     let before = own_port(&target);
     let (shared, stop) = (Shared::new(), AtomicBool::new(false));
     let unix = descriptor(
@@ -181,9 +181,9 @@ fn own_port(socket: &OwnedFd) -> Option<u16> {
         .map(|_| place.sin_port)
 }
 
-/// listen(2) by a number that is a socket of ours one moment and a refused socket the next.
+/// listen(2) by a number that is a socket of ours one moment and a stopped one the next.
 fn race_listen(words: &Words) -> Evidence {
-    let (target, end) = (refused(words)?, deadline(words, 1)?);
+    let (target, end) = (stopped(words)?, deadline(words, 1)?);
     let (own, stop) = (tcp_socket()?, AtomicBool::new(false));
     let numbers = [own.as_raw_fd(), target.as_raw_fd()];
     let listens = thread::scope(|scope| {

@@ -1,5 +1,5 @@
 //! What a socket of the host's network in our hands could be made to do: the one that took the place of ours when we
-//! connected to a host that is allowed, or the one that was left when that host refused.
+//! connected to a host that is allowed, or the one that was left when we gave up before that host answered.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -26,28 +26,28 @@ pub const ATTACKS: &[Attack] = &[
         run: option,
     },
     Attack {
-        name: "refused-reconnect",
-        words: "CLOSED OTHER",
-        run: |words| reconnect(&refused(words)?, &at(words, 1)?),
+        name: "stopped-reconnect",
+        words: "FULL OTHER",
+        run: |words| reconnect(&stopped(words)?, &at(words, 1)?),
     },
     Attack {
-        name: "refused-connect",
-        words: "CLOSED OTHER",
-        run: |words| connect_and_read(&refused(words)?, &at(words, 1)?),
+        name: "stopped-connect",
+        words: "FULL OTHER",
+        run: |words| connect_and_read(&stopped(words)?, &at(words, 1)?),
     },
     Attack {
-        name: "refused-listen",
-        words: "CLOSED",
-        run: |words| listen(&refused(words)?),
+        name: "stopped-listen",
+        words: "FULL",
+        run: |words| listen(&stopped(words)?),
     },
     Attack {
-        name: "refused-bind",
-        words: "CLOSED",
-        run: |words| bind_anywhere(&refused(words)?),
+        name: "stopped-bind",
+        words: "FULL",
+        run: |words| bind_anywhere(&stopped(words)?),
     },
     Attack {
-        name: "refused-fast-open",
-        words: "CLOSED OTHER sendto|sendmsg|sendmmsg",
+        name: "stopped-fast-open",
+        words: "FULL OTHER sendto|sendmsg|sendmmsg",
         run: fast_open,
     },
     Attack {
@@ -95,14 +95,28 @@ fn connected(words: &Words) -> io::Result<OwnedFd> {
     connect(&socket, &at(words, 0)?).map(|()| socket)
 }
 
-/// A socket that was refused by the first address.
-pub fn refused(words: &Words) -> io::Result<OwnedFd> {
-    let socket = tcp_socket()?;
+/// A socket whose connection to the first address was begun and then shut down: the kernel disconnects it, as connect(2)
+/// to AF_UNSPEC would (tcp(7)), and it is as new.
+pub fn stopped(words: &Words) -> io::Result<OwnedFd> {
+    let kind = (libc::SOCK_STREAM | libc::SOCK_NONBLOCK) as u64;
+    let socket = descriptor(libc::SYS_socket, &[libc::AF_INET as u64, kind, 0])?;
     match connect(&socket, &at(words, 0)?) {
-        Err(error) if error.raw_os_error() == Some(libc::ECONNREFUSED) => Ok(socket),
-        Err(error) => Err(error),
-        Ok(()) => Err(io::Error::from_raw_os_error(libc::EINVAL)),
+        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
+        Err(error) => return Err(error),
+        Ok(()) => return Err(io::Error::from_raw_os_error(libc::EISCONN)),
     }
+    let fd = socket.as_raw_fd() as u64;
+    call(libc::SYS_shutdown, &[fd, libc::SHUT_RD as u64])?;
+    // The error of it is taken, so that nothing is left to be told.
+    let (mut error, mut length) = (0_i32, 4_u32);
+    let place = [(&raw mut error) as u64, (&raw mut length) as u64];
+    let option = [libc::SOL_SOCKET as u64, libc::SO_ERROR as u64];
+    call(
+        libc::SYS_getsockopt,
+        &[fd, option[0], option[1], place[0], place[1]],
+    )?;
+    call(libc::SYS_fcntl, &[fd, libc::F_SETFL as u64, libc::O_RDWR as u64])?;
+    Ok(socket)
 }
 
 /// What the other side says first.
@@ -130,12 +144,11 @@ fn reconnect(socket: &OwnedFd, to: &libc::sockaddr_in) -> Evidence {
     }
 }
 
-/// Disconnected or ended, it waits for connections on a port that the kernel chooses.
+/// Disconnected, it waits for connections on a port that the kernel chooses.
 fn listen(socket: &OwnedFd) -> Evidence {
     let fd = socket.as_raw_fd() as u64;
     let nowhere = [0_u8; 16];
     let _ = call(libc::SYS_connect, &[fd, address(&nowhere), 16]);
-    let _ = call(libc::SYS_shutdown, &[fd, libc::SHUT_RDWR as u64]);
     call(libc::SYS_listen, &[fd, 1]).map(|_| "listening".into())
 }
 
@@ -160,7 +173,7 @@ fn option(words: &Words) -> Evidence {
 
 /// The first datum opens a connection without connect(2) (tcp(7), RFC 7413).
 fn fast_open(words: &Words) -> Evidence {
-    let (socket, to) = (refused(words)?, at(words, 1)?);
+    let (socket, to) = (stopped(words)?, at(words, 1)?);
     let (fd, flags) = (socket.as_raw_fd() as u64, libc::MSG_FASTOPEN as u64);
     let part = libc::iovec {
         iov_base: b"x".as_ptr().cast_mut().cast(),
