@@ -95,6 +95,23 @@ fn connected(words: &Words) -> io::Result<OwnedFd> {
     connect(&socket, &at(words, 0)?).map(|()| socket)
 }
 
+fn connected_by_ipv6(words: &Words) -> io::Result<OwnedFd> {
+    let to = at(words, 0)?;
+    let socket = descriptor(
+        libc::SYS_socket,
+        &[libc::AF_INET6 as u64, libc::SOCK_STREAM as u64, 0],
+    )?;
+    // SAFETY: sockaddr_in6 is plain data for which all zeroes is valid.
+    let mut mapped: libc::sockaddr_in6 = unsafe { std::mem::zeroed() };
+    mapped.sin6_family = libc::AF_INET6 as u16;
+    mapped.sin6_port = to.sin_port;
+    let ip = std::net::Ipv4Addr::from(to.sin_addr.s_addr.to_ne_bytes());
+    mapped.sin6_addr.s6_addr = ip.to_ipv6_mapped().octets();
+    let size = size_of::<libc::sockaddr_in6>() as u64;
+    let fd = socket.as_raw_fd() as u64;
+    call(libc::SYS_connect, &[fd, address(&mapped), size]).map(|_| socket)
+}
+
 /// A socket whose connection to the first address was begun and then shut down: the kernel disconnects it, as connect(2)
 /// to AF_UNSPEC would (tcp(7)), and it is as new.
 pub fn stopped(words: &Words) -> io::Result<OwnedFd> {
@@ -158,8 +175,12 @@ fn bind_anywhere(socket: &OwnedFd) -> Evidence {
     call(libc::SYS_bind, &[fd, address(&any), 16]).map(|_| "bound".into())
 }
 
+/// Options of IPv6 are set on a socket of IPv6 that is connected to the IPv4 address.
 fn option(words: &Words) -> Evidence {
-    let socket = connected(words)?;
+    let socket = match words.number(1)? {
+        41 => connected_by_ipv6(words)?,
+        _ => connected(words)?,
+    };
     let value = bytes(words.text(3)?)?;
     let arguments = [
         socket.as_raw_fd() as u64,
