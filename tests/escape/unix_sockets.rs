@@ -47,6 +47,28 @@ fn an_inherited_datagram_socket_cannot_reach_abstract_sockets() {
     }
 }
 
+/// Nor is a name of the host taken with it, at which the server would hear what is meant for others.
+#[test]
+fn an_inherited_socket_takes_no_name_of_the_host() {
+    for host in hosts() {
+        for (mut command, expected) in [
+            (host.command("env"), "done: bound"),
+            (host.run(NO_FLAGS), "stopped: EACCES"),
+        ] {
+            let inherited = UnixDatagram::unbound().expect("a socket");
+            command.stdin(std::os::fd::OwnedFd::from(inherited));
+            let name = unique("mcp-sandbox-test");
+            command.arg(&binaries().probe).args(["bind-stdin", &name]);
+            let answer = answer(command);
+            assert_eq!(
+                answer.all().collect::<Vec<_>>(),
+                [("bind-stdin", expected)],
+                "{answer:?}"
+            );
+        }
+    }
+}
+
 #[test]
 fn sockets_in_folders_that_are_not_mounted_do_not_exist() {
     for host in hosts() {

@@ -76,6 +76,11 @@ pub const ATTACKS: &[Attack] = &[
         run: udp_from_stdin,
     },
     Attack {
+        name: "bind-stdin",
+        words: "NAME",
+        run: bind_stdin,
+    },
+    Attack {
         name: "send-from-stdin",
         words: "NAME",
         run: send_from_stdin,
@@ -213,6 +218,19 @@ fn udp_from_stdin(words: &Words) -> Evidence {
 
 /// To an abstract name, in whichever network namespace the socket on stdin belongs to.
 fn send_from_stdin(words: &Words) -> Evidence {
+    let (to, length) = abstract_name(words)?;
+    let arguments = [0, b"probe".as_ptr() as u64, 5, 0, address(&to), length];
+    call(libc::SYS_sendto, &arguments).map(|_| "sent".into())
+}
+
+/// The name is then taken in that namespace, and what is sent to it arrives here.
+fn bind_stdin(words: &Words) -> Evidence {
+    let (at, length) = abstract_name(words)?;
+    call(libc::SYS_bind, &[0, address(&at), length]).map(|_| "bound".into())
+}
+
+/// An abstract address and its length.
+fn abstract_name(words: &Words) -> io::Result<(libc::sockaddr_un, u64)> {
     let name = words.text(0)?.as_bytes();
     // SAFETY: sockaddr_un is plain data for which all zeroes is valid.
     let mut to: libc::sockaddr_un = unsafe { std::mem::zeroed() };
@@ -221,9 +239,7 @@ fn send_from_stdin(words: &Words) -> Evidence {
     for (place, byte) in to.sun_path.iter_mut().skip(1).zip(name) {
         *place = *byte as libc::c_char;
     }
-    let length = (size_of::<u16>() + 1 + name.len()) as u64;
-    let arguments = [0, b"probe".as_ptr() as u64, 5, 0, address(&to), length];
-    call(libc::SYS_sendto, &arguments).map(|_| "sent".into())
+    Ok((to, (size_of::<u16>() + 1 + name.len()) as u64))
 }
 
 fn ipv4(words: &Words) -> io::Result<libc::sockaddr_in> {
