@@ -5,12 +5,14 @@
 //! operating system, printed by `--dry-run` and carried out by `linux::launch`.
 
 mod bytes;
+pub mod limits;
 pub mod linux;
 mod policy;
 mod support;
 mod text;
 
 pub use bytes::Bytes;
+pub use limits::{Hit, Kind, Limit, Limits, Percent, Usage};
 pub use policy::{Access, Command, Home, HomeKind, Link, Mount, Network, Policy, Process, User};
-pub use support::{Support, Unenforceable};
+pub use support::{Groups, Legacy, Manager, Support, Unenforceable, Unified};
 pub use text::quote;

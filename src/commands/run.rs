@@ -4,10 +4,10 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use mcp_sandbox_platform::linux::{self, Exit, Plan};
+use mcp_sandbox_platform::linux::{self, End, Plan};
 use mcp_sandbox_platform::{Access, HomeKind, Mount, Policy, quote};
 
-use super::{explain, failure, out, plan, request};
+use super::{explain, failure, limits, out, plan, request};
 use crate::cli::Run;
 use crate::commands::status::StatusFile;
 use crate::error::Error;
@@ -24,6 +24,7 @@ pub fn run(args: Run) -> Result<ExitCode, Error> {
     linux::hide_memory();
     let status = StatusFile::create(args.status_file.as_deref())?;
     let start = Instant::now();
+    let stats = args.stats;
     let mut profile = None;
     let end = attempt(args, &mut profile);
     let Some(end) = end.transpose() else {
@@ -33,17 +34,21 @@ pub fn run(args: Run) -> Result<ExitCode, Error> {
     if let Err(error) = written {
         out::warn(&error.to_string());
     }
-    end.map(|exit| exit.code().into())
+    let end = end?;
+    limits::lines(&end.account, stats)
+        .iter()
+        .for_each(|line| out::warn(line));
+    Ok(limits::code(&end).into())
 }
 
 /// How the server ended; nothing for a dry run.
-fn attempt(args: Run, profile: &mut Option<String>) -> Result<Option<Exit>, Error> {
+fn attempt(args: Run, profile: &mut Option<String>) -> Result<Option<End>, Error> {
     let facts = Facts::gather()?;
     let resolved = policy::resolve(&request(args.policy, args.command), &facts)?;
     *profile = Some(resolved.policy.profile.clone());
     let (plan, _) = plan(&resolved)?;
     if args.dry_run {
-        out::print(&explain::text(&resolved))?;
+        out::print(&explain::text(&resolved, &plan))?;
         out::print(&format!("Plan\n{}\n", plan.lines().join("\n")))?;
         return Ok(None);
     }
@@ -91,12 +96,13 @@ fn status_lines(resolved: &Resolved, plan: &Plan) -> Vec<String> {
         ""
     };
     let mut lines = vec![format!(
-        "mcp-sandbox: profile {}{picked}, tier namespaces: {}{}, {}, no network, Landlock {}, seccomp",
+        "mcp-sandbox: profile {}{picked}, tier namespaces: {}{}, {}, no network, Landlock {}, seccomp; {}",
         quote(&policy.profile),
         folders(&resolved.asked),
         runtime(resolved),
         home(policy),
         plan.landlock_abi,
+        limits::summary(&plan.limits),
     )];
     lines.extend(resolved.hidden.iter().map(|path| {
         format!(

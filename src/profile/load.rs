@@ -13,18 +13,20 @@ use toml::de::{DeTable, DeValue};
 use super::layer::{HomeMode, Layer, List, Mount, PathArgs, PathText, RawProfile, User};
 use super::origin::{Located, Source};
 use super::read::{Reader, Table, Value, place_in_bytes};
+use super::resources::{self, Resources};
 use super::{expand, in_order, word};
 use crate::error::Diagnostic;
 
 /// A profile is a page of text; what is larger is something else.
 pub const MOST_BYTES: usize = 1 << 20;
 
-const TOP: [&str; 7] = [
+const TOP: [&str; 8] = [
     "version",
     "description",
     "extends",
     "command",
     "filesystem",
+    "resources",
     "process",
     "contexts",
 ];
@@ -33,14 +35,15 @@ const FILESYSTEM: [&str; 4] = ["mounts", "path_args", "home", "tmp"];
 const MOUNT: [&str; 4] = ["path", "at", "access", "create"];
 const PROCESS: [&str; 4] = ["spawn", "user", "capabilities", "env"];
 const ENV: [&str; 2] = ["pass", "set"];
-const CONTEXT: [&str; 3] = ["command", "filesystem", "process"];
+const CONTEXT: [&str; 4] = ["command", "filesystem", "resources", "process"];
 const CONTEXT_COMMAND: [&str; 2] = ["run", "cwd"];
 
 /// The table of the schema that has a key, for whoever wrote it elsewhere.
 pub fn table_of(key: &str) -> Option<&'static str> {
-    let tables: [(&str, &[&str]); 5] = [
+    let tables: [(&str, &[&str]); 6] = [
         ("[command]", &COMMAND),
         ("[filesystem]", &FILESYSTEM),
+        ("[resources]", &resources::KEYS),
         ("[process]", &PROCESS),
         ("[process.env]", &ENV),
         ("a mount", &MOUNT),
@@ -192,6 +195,12 @@ fn read_layer(reader: &mut Reader<'_>, parent: &Table<'_>, prefix: &str, command
         let title = format!("[{prefix}filesystem]");
         if let Some(table) = reader.table(&title, value, &FILESYSTEM) {
             read_filesystem(reader, &table, &mut layer);
+        }
+    }
+    if let Some(value) = parent.value("resources") {
+        let title = format!("[{prefix}resources]");
+        if let Some(table) = reader.table(&title, value, &resources::KEYS) {
+            layer.resources = Resources::read(reader, &table);
         }
     }
     if let Some(value) = parent.value("process") {

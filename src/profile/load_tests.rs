@@ -143,7 +143,7 @@ fn an_unknown_key_names_the_nearest_and_all_valid_ones() {
 fn settings_that_do_not_exist_yet_are_refused() {
     for (text, key) in [
         ("[network]\nallow = []", "network"),
-        ("[resources]\nmemory = \"1GB\"", "resources"),
+        ("[resources]\nswap = \"1GB\"", "swap"),
         ("[tools]", "tools"),
         ("degrade = []", "degrade"),
         ("[filesystem]\nwritable_sensitive = []", "writable_sensitive"),

@@ -14,12 +14,14 @@ use nix::unistd::Pid;
 
 use super::clone::{NAMESPACES, Side, clone};
 use super::init::{self, Handover};
+use super::limits::{Unprepared, Watcher};
 use super::plan::{Bind, Plan, Step};
 use super::relay::Relay;
 use super::report::{Report, Who};
 use super::server::{Server, c_string};
 use super::tree::Source;
 use super::{compile, sys, terminal};
+use crate::Kind;
 
 /// A box whose set-up is done and whose server is being started.
 pub struct Sandbox {
@@ -31,6 +33,8 @@ pub struct Sandbox {
     pub(super) ended: bool,
     /// To and from the server's terminal, when a person talks to it.
     pub(super) terminal: Option<Relay>,
+    /// Nothing once the account is made.
+    pub(super) limits: Option<Watcher>,
 }
 
 /// Where a launch failed, and why.
@@ -46,6 +50,8 @@ pub enum LaunchError {
     Step { step: Step, errno: i32 },
     /// The box ended without a word.
     Lost,
+    /// The mechanism chosen for a limit does not work.
+    Limit { kind: Kind, errno: i32 },
     /// A filter or an argument could not be prepared.
     Prepare { what: &'static str },
 }
@@ -89,6 +95,7 @@ pub fn launch(plan: &Plan) -> Result<Sandbox, LaunchError> {
                    redirect it",
         })?;
     }
+    let mut limits = Watcher::prepare(&plan.limits).map_err(limit)?;
     let (ours, theirs) = socketpair(
         AddressFamily::Unix,
         SockType::SeqPacket,
@@ -99,9 +106,10 @@ pub fn launch(plan: &Plan) -> Result<Sandbox, LaunchError> {
     // The files of a process that is not dumpable belong to root, the id maps of its child among them.
     prctl::set_dumpable(true).map_err(cloning)?;
     let namespaces = NAMESPACES.iter().fold(0, |flags, (_, flag)| flags | flag);
-    match clone(namespaces).map_err(cloning)? {
+    match clone(namespaces, limits.to_start_in()).map_err(cloning)? {
         Side::Child => {
             drop(ours);
+            std::mem::forget(limits);
             init::run(Handover {
                 plan,
                 sources,
@@ -113,6 +121,7 @@ pub fn launch(plan: &Plan) -> Result<Sandbox, LaunchError> {
         }
         Side::Parent { child, pidfd } => {
             drop(theirs);
+            let admitted = limits.admit(child);
             let mapped = map_ids(plan, child);
             let _ = prctl::set_dumpable(false);
             let mut sandbox = Sandbox {
@@ -122,7 +131,9 @@ pub fn launch(plan: &Plan) -> Result<Sandbox, LaunchError> {
                 signals,
                 ended: false,
                 terminal: None,
+                limits: Some(limits),
             };
+            admitted.map_err(limit)?;
             sandbox.terminal = sandbox.wait_until_ready(plan, mapped)?.map(Relay::new);
             Ok(sandbox)
         }
@@ -131,6 +142,10 @@ pub fn launch(plan: &Plan) -> Result<Sandbox, LaunchError> {
 
 fn cloning(errno: Errno) -> LaunchError {
     LaunchError::Clone { errno: errno as i32 }
+}
+
+fn limit(Unprepared { kind, errno }: Unprepared) -> LaunchError {
+    LaunchError::Limit { kind, errno }
 }
 
 fn open_sources(plan: &Plan) -> Result<Vec<Source>, LaunchError> {
@@ -247,14 +262,27 @@ impl Sandbox {
     ///
     /// Init may have failed at a step before it, which is then why the maps of the dead process could not be written:
     /// its own word comes first.
-    fn wait_until_ready(&self, plan: &Plan, mapped: nix::Result<()>) -> Result<Option<OwnedFd>, LaunchError> {
+    fn wait_until_ready(
+        &mut self,
+        plan: &Plan,
+        mapped: nix::Result<()>,
+    ) -> Result<Option<OwnedFd>, LaunchError> {
         match mapped {
             // Should init be gone, what it said is read below.
             Ok(()) => drop(nix::unistd::write(&self.channel, &[1])),
             // End of file ends an init that waits for the maps.
             Err(_) => drop(shutdown(self.channel.as_raw_fd(), Shutdown::Write)),
         }
-        match (Report::receive(self.channel.as_fd()), mapped) {
+        let report = match Report::receive(self.channel.as_fd()) {
+            Ok(Some((Report::Root, root))) => {
+                if let (Some(root), Some(limits)) = (root, &mut self.limits) {
+                    limits.see(root);
+                }
+                Report::receive(self.channel.as_fd())
+            }
+            other => other,
+        };
+        match (report, mapped) {
             (Ok(Some((Report::Ready, terminal))), Ok(())) => Ok(terminal),
             (Ok(Some((report @ Report::Failed { .. }, _))), _) => Err(failure(report, plan)),
             (_, Err(errno)) => Err(LaunchError::Map { errno: errno as i32 }),

@@ -2,6 +2,7 @@
 
 mod etc;
 mod filter;
+mod limits;
 mod plan;
 
 #[cfg(target_os = "linux")]
@@ -14,6 +15,8 @@ mod init;
 mod launch;
 #[cfg(target_os = "linux")]
 mod numbers;
+#[cfg(target_os = "linux")]
+mod pause;
 #[cfg(target_os = "linux")]
 mod probe;
 #[cfg(target_os = "linux")]
@@ -34,6 +37,7 @@ mod tree;
 mod wipe;
 
 pub use filter::{ALLOWED, ARGUMENTS, Group, REFUSED};
+pub use limits::{Chosen, Enforcement, Group as LimitGroup, Means, Place, Rlimit, Watch};
 pub use plan::{Bind, NAMESPACES, Plan, Rights, Rule, Step, plan};
 
 /// How many system calls the server may make.
@@ -44,10 +48,12 @@ pub fn allowed_calls() -> usize {
 #[cfg(target_os = "linux")]
 pub use launch::{LaunchError, PASSED_ON, Sandbox, launch};
 #[cfg(target_os = "linux")]
+pub use limits::{Account, counts_processes, groups};
+#[cfg(target_os = "linux")]
 pub use probe::{Act, Cause, Finding, State, diagnose, probe};
 #[cfg(target_os = "linux")]
 pub use server::check_standard_streams;
 #[cfg(target_os = "linux")]
-pub use supervise::Exit;
+pub use supervise::{End, Exit};
 #[cfg(target_os = "linux")]
 pub use sys::{describe, hide_memory, landlock_abi, started_privileged};

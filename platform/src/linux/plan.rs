@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::limits::{self, Enforcement, Rlimit};
 use super::{etc, filter};
 use crate::{Access, Bytes, HomeKind, Policy, Support, Unenforceable, quote};
 
@@ -19,6 +20,8 @@ pub const NAMESPACES: [&str; 7] = ["user", "mount", "pid", "network", "ipc", "ut
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     pub landlock_abi: u32,
+    /// What the supervisor does about the limits.
+    pub limits: Enforcement,
     /// Done by init, PID 1 of the box.
     pub init: Vec<Step>,
     /// Done by the server's process before it becomes the server.
@@ -85,6 +88,8 @@ pub enum Step {
     CloseDescriptors,
     /// Default signal handlers, nothing blocked, umask at least 022.
     ResetSignalsAndUmask,
+    /// A limit that the kernel keeps per process.
+    Limit { what: Rlimit, most: u64 },
     /// Keep these capabilities, drop all others from every set.
     DropCapabilities { keep: Vec<String> },
     /// No program gains rights by being executed.
@@ -191,10 +196,12 @@ pub fn plan(policy: &Policy, support: &Support) -> Result<Plan, Unenforceable> {
                 .into(),
         });
     }
+    let limits = limits::choose(policy, support);
     Ok(Plan {
         landlock_abi: support.landlock_abi,
         init: init(policy),
-        server: server(policy, support),
+        server: server(policy, support, &limits),
+        limits,
     })
 }
 
@@ -341,12 +348,16 @@ fn devices() -> impl Iterator<Item = Step> {
         .chain(links)
 }
 
-fn server(policy: &Policy, support: &Support) -> Vec<Step> {
-    vec![
+fn server(policy: &Policy, support: &Support, limits: &Enforcement) -> Vec<Step> {
+    let mut steps = vec![
         Step::NewSession,
         Step::ChangeDirectory(policy.command.cwd.clone()),
         Step::CloseDescriptors,
         Step::ResetSignalsAndUmask,
+    ];
+    let rlimits = limits.rlimits.iter();
+    steps.extend(rlimits.map(|&(what, most)| Step::Limit { what, most }));
+    steps.extend([
         Step::DropCapabilities {
             keep: policy.process.capabilities.clone(),
         },
@@ -363,7 +374,8 @@ fn server(policy: &Policy, support: &Support) -> Vec<Step> {
             argv: policy.command.argv.clone(),
             env: policy.process.env.clone(),
         },
-    ]
+    ]);
+    steps
 }
 
 /// One rule per place of the box, from the same list the mounts come from.
@@ -405,8 +417,10 @@ impl Plan {
             format!("clone into new namespaces: {}", NAMESPACES.join(", ")),
             "write the id maps: one user, one group, setgroups denied".to_string(),
         ];
+        let limits = self.limits.lines();
         let steps = supervisor
             .into_iter()
+            .chain(limits)
             .map(|line| ("supervisor", line))
             .chain(self.init.iter().map(|step| ("init", step.to_string())))
             .chain(self.server.iter().map(|step| ("server", step.to_string())));
@@ -451,6 +465,7 @@ impl fmt::Display for Step {
                 f.write_str("take the box's own null device; close every descriptor from 3 up on execution")
             }
             Step::ResetSignalsAndUmask => f.write_str("reset signal handlers and mask; umask at least 022"),
+            Step::Limit { what, most } => write!(f, "limit {what} to {most}"),
             Step::DropCapabilities { keep } if keep.is_empty() => f.write_str("drop all capabilities"),
             Step::DropCapabilities { keep } => write!(f, "drop all capabilities but {}", keep.join(", ")),
             Step::NoNewPrivileges => f.write_str("set no_new_privs"),

@@ -13,6 +13,8 @@ use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, s
 /// One message to the supervisor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Report {
+    /// The root of the box, for those who look after it from outside; a descriptor comes along.
+    Root,
     /// Set-up is done; the server may be started.
     Ready,
     /// A step failed: who, the index of the step in the plan, and the errno.
@@ -45,6 +47,7 @@ impl Report {
                 errno,
             } => (2, step, errno),
             Report::Ended { status } => (3, 0, status),
+            Report::Root => (4, 0, 0),
         };
         let [s0, s1] = u16::to_ne_bytes(step);
         let [n0, n1, n2, n3] = i32::to_ne_bytes(number);
@@ -67,6 +70,7 @@ impl Report {
                 errno: number,
             }),
             3 => Some(Report::Ended { status: number }),
+            4 => Some(Report::Root),
             _ => None,
         }
     }
@@ -125,6 +129,7 @@ mod tests {
     #[test]
     fn reports_survive_the_wire() {
         for report in [
+            Report::Root,
             Report::Ready,
             Report::Failed {
                 who: Who::Init,
