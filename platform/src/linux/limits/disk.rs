@@ -32,6 +32,8 @@ pub struct Disk {
     places: Vec<Place>,
     /// Growth that is known to be others'.
     forgiven: u64,
+    /// What the last look found.
+    last: u64,
     walk: Option<JoinHandle<u64>>,
     pub peak: Bytes,
 }
@@ -67,6 +69,7 @@ impl Disk {
             since: SystemTime::now() - Duration::from_millis(20),
             places,
             forgiven: 0,
+            last: 0,
             walk: None,
             peak: Bytes(0),
         })
@@ -75,6 +78,9 @@ impl Disk {
     /// Looks; whether the limit is passed. The box must not wait for a walk over many files, so another thread does it.
     pub fn passed(&mut self) -> bool {
         let growth = self.growth();
+        // What is deleted was others': should it have been the box's own, a walk will tell.
+        self.forgiven = self.forgiven.saturating_sub(self.last.saturating_sub(growth));
+        self.last = growth;
         if let Some(walk) = self.walk.take_if(|walk| walk.is_finished()) {
             let own = walk.join().unwrap_or(0);
             self.peak = self.peak.max(Bytes(own));
