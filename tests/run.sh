@@ -20,15 +20,17 @@ as_root() {
     if [[ $EUID -eq 0 ]]; then "$@"; else sudo "$@"; fi
 }
 
-# A C compiler to link with, and what the tests run in the box.
+# A C compiler to link with, what the tests run in the box, and clients whose first bytes are inspected.
 install_what_is_missing() {
     local missing=()
     command -v cc >/dev/null || missing+=(gcc libc6-dev)
     command -v python3 >/dev/null || missing+=(python3)
     command -v git >/dev/null || missing+=(git)
+    command -v node >/dev/null || missing+=(nodejs)
+    command -v curl >/dev/null || missing+=(curl)
+    command -v openssl >/dev/null || missing+=(openssl)
     command -v setpriv >/dev/null || missing+=(util-linux)
     if [[ $servers == yes ]]; then
-        command -v node >/dev/null || missing+=(nodejs)
         command -v npm >/dev/null || missing+=(npm)
         /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
     fi

@@ -7,12 +7,14 @@
 mod bytes;
 pub mod limits;
 pub mod linux;
+pub mod net;
 mod policy;
 mod support;
 mod text;
 
 pub use bytes::Bytes;
 pub use limits::{Hit, Kind, Limit, Limits, Percent, Usage};
-pub use policy::{Access, Command, Home, HomeKind, Link, Mount, Network, Policy, Process, User};
-pub use support::{Groups, Legacy, Manager, Support, Unenforceable, Unified};
+pub use net::Network;
+pub use policy::{Access, Command, Home, HomeKind, Link, Mount, Policy, Process, User};
+pub use support::{Groups, Legacy, Manager, Notification, Support, Unenforceable, Unified};
 pub use text::quote;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::{Bytes, Limits};
+use crate::{Bytes, Limits, Network};
 
 /// What one server may see, do and reach in one run. Nothing in it is relative or left to a default.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,12 +114,4 @@ pub struct User {
     pub uid: u32,
     pub gid: u32,
     pub name: String,
-}
-
-/// What the server reaches on the network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Network {
-    /// Its own loopback, nothing else.
-    None,
 }

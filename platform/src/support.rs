@@ -14,6 +14,7 @@ use crate::quote;
 pub struct Support {
     /// The newest Landlock ABI the kernel answers with; 0 without Landlock (kernel document `userspace-api/landlock`).
     pub landlock_abi: u32,
+    pub notification: Notification,
     pub groups: Groups,
     /// The kernel counts processes per user namespace (Linux 5.14) and for this user, which root is not.
     pub counts_processes: bool,
@@ -55,6 +56,17 @@ pub struct Legacy {
     pub cpu: Option<PathBuf>,
 }
 
+/// Whether system calls can be handed to us by the kernel (seccomp_unotify(2)), with a socket given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Notification {
+    Works,
+    /// Another filter with a listener holds this process already.
+    Taken,
+    /// The kernel does not have it, or not enough of it.
+    Missing,
+}
+
 impl Support {
     /// A host that has everything this version can use: for plans that are only shown.
     pub fn full() -> Self {
@@ -62,6 +74,7 @@ impl Support {
             landlock_abi: 7,
             groups: Groups::default(),
             counts_processes: true,
+            notification: Notification::Works,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One file per sub-command.
 
+mod blocked;
 pub mod check;
 pub mod demo;
 pub mod doctor;
@@ -9,8 +10,10 @@ mod limits;
 mod manual;
 pub mod out;
 pub mod profiles;
+mod reach;
 pub mod run;
 mod status;
+pub mod why;
 
 use std::process::ExitCode;
 
@@ -27,6 +30,7 @@ use crate::profile::Flags;
 pub fn dispatch(command: Command) -> Result<ExitCode, Error> {
     match command {
         Command::Run(args) => return run::run(args),
+        Command::Why(args) => return why::run(args),
         Command::Doctor { json } => return doctor::run(json),
         Command::Demo { json } => return demo::run(json),
         Command::DemoPart(part) => return demo::part(part),
@@ -49,6 +53,7 @@ fn plan(resolved: &Resolved) -> Result<(Plan, Support), Error> {
         landlock_abi: linux::landlock_abi(),
         groups: linux::groups(),
         counts_processes: linux::counts_processes(resolved.policy.process.user.uid),
+        notification: linux::notification(),
     };
     let plan = linux::plan(&resolved.policy, &support).map_err(failure::of_plan)?;
     Ok((plan, support))
@@ -61,6 +66,7 @@ fn request(args: PolicyArgs, command: Vec<std::ffi::OsString>) -> Request {
         context,
         read,
         write,
+        allow,
         env,
         cwd,
     } = args;
@@ -70,6 +76,7 @@ fn request(args: PolicyArgs, command: Vec<std::ffi::OsString>) -> Request {
         flags: Flags {
             read,
             write,
+            allow,
             env,
             cwd,
         },

@@ -1,6 +1,9 @@
 //! Printing for people and pipes: a reader that went away is no error.
 
 use std::io::{self, Write};
+use std::os::fd::AsFd as _;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 pub use crate::error::printable;
 
@@ -24,4 +27,16 @@ pub fn print(text: &str) -> Result<(), Error> {
 /// Writes one line to stderr; there is nowhere to tell that it failed.
 pub fn warn(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Writes one line to stderr if that takes it at once. Whoever serves the server must not wait for a client that does not
+/// read.
+pub fn warn_at_once(line: &str) {
+    let stderr = io::stderr();
+    let mut fds = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
+    let ready = poll(&mut fds, PollTimeout::ZERO).is_ok() && fds[0].any().unwrap_or(false);
+    if ready {
+        // Up to PIPE_BUF bytes, a pipe that is ready takes a line whole (pipe(7)).
+        let _ = stderr.lock().write_all(format!("{line}\n").as_bytes());
+    }
 }

@@ -5,9 +5,10 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use mcp_sandbox_platform::linux::{self, End, Plan};
+use mcp_sandbox_platform::net::Denials;
 use mcp_sandbox_platform::{Access, HomeKind, Mount, Policy, quote};
 
-use super::{explain, failure, limits, out, plan, request};
+use super::{blocked, explain, failure, limits, out, plan, reach, request};
 use crate::cli::Run;
 use crate::commands::status::StatusFile;
 use crate::error::Error;
@@ -26,11 +27,16 @@ pub fn run(args: Run) -> Result<ExitCode, Error> {
     let start = Instant::now();
     let stats = args.stats;
     let mut profile = None;
-    let end = attempt(args, &mut profile);
+    let denials = blocked::denials();
+    let quiet = args.quiet;
+    let end = attempt(args, &mut profile, &denials);
+    if let Some(summary) = blocked::summary(&denials).filter(|_| !quiet) {
+        out::warn_at_once(&summary);
+    }
     let Some(end) = end.transpose() else {
         return Ok(ExitCode::SUCCESS);
     };
-    let written = status.write(profile.as_deref(), &end, start.elapsed());
+    let written = status.write(profile.as_deref(), &end, start.elapsed(), &denials);
     if let Err(error) = written {
         out::warn(&error.to_string());
     }
@@ -42,7 +48,7 @@ pub fn run(args: Run) -> Result<ExitCode, Error> {
 }
 
 /// How the server ended; nothing for a dry run.
-fn attempt(args: Run, profile: &mut Option<String>) -> Result<Option<End>, Error> {
+fn attempt(args: Run, profile: &mut Option<String>, denials: &Denials) -> Result<Option<End>, Error> {
     let facts = Facts::gather()?;
     let resolved = policy::resolve(&request(args.policy, args.command), &facts)?;
     *profile = Some(resolved.policy.profile.clone());
@@ -69,7 +75,7 @@ fn attempt(args: Run, profile: &mut Option<String>) -> Result<Option<End>, Error
             .iter()
             .for_each(|line| out::warn(line));
     }
-    let sandbox = linux::launch(&plan).map_err(failure::of_launch)?;
+    let sandbox = linux::launch(&plan, denials).map_err(failure::of_launch)?;
     sandbox
         .run(&plan, args.grace)
         .map(Some)
@@ -96,11 +102,12 @@ fn status_lines(resolved: &Resolved, plan: &Plan) -> Vec<String> {
         ""
     };
     let mut lines = vec![format!(
-        "mcp-sandbox: profile {}{picked}, tier namespaces: {}{}, {}, no network, Landlock {}, seccomp; {}",
+        "mcp-sandbox: profile {}{picked}, tier namespaces: {}{}, {}, {}, Landlock {}, seccomp; {}",
         quote(&policy.profile),
         folders(&resolved.asked),
         runtime(resolved),
         home(policy),
+        reach::summary(&policy.network),
         plan.landlock_abi,
         limits::summary(&plan.limits),
     )];
@@ -128,6 +135,9 @@ fn runtime(resolved: &Resolved) -> String {
 
 /// `npx` and its like fail in a box without a network with an error that does not say so.
 fn downloads(resolved: &Resolved) -> Option<String> {
+    if !resolved.policy.network.is_empty() {
+        return None;
+    }
     const DOWNLOADERS: [&str; 6] = ["npx", "bunx", "pnpx", "uvx", "pipx", "pnpm"];
     let name = Path::new(resolved.policy.command.argv.first()?)
         .file_name()?

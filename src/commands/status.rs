@@ -7,9 +7,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use mcp_sandbox_platform::linux::{End, Exit};
+use mcp_sandbox_platform::net::Denials;
 use mcp_sandbox_platform::quote;
 use serde::Serialize;
 
+use super::blocked;
 use super::limits::{self, Reached, Used};
 use crate::error::{Error, Kind, reason};
 
@@ -42,6 +44,8 @@ struct Status<'a> {
     limits_reached: Vec<Reached>,
     /// From the start of the launch to the end, in seconds.
     wall_seconds: f64,
+    /// Destinations that the server was refused, and how often.
+    blocked: Vec<blocked::Entry>,
 }
 
 #[derive(Debug, Serialize)]
@@ -83,9 +87,15 @@ impl StatusFile {
     ///
     /// # Errors
     /// The file cannot be written, such as on a full disk.
-    pub fn write(self, profile: Option<&str>, end: &Result<End, Error>, wall: Duration) -> Result<(), Error> {
+    pub fn write(
+        self,
+        profile: Option<&str>,
+        end: &Result<End, Error>,
+        wall: Duration,
+        denials: &Denials,
+    ) -> Result<(), Error> {
         let Some(mut file) = self.0 else { return Ok(()) };
-        let mut text = serde_json::to_string_pretty(&status(profile, end, wall)).unwrap_or_default();
+        let mut text = serde_json::to_string_pretty(&status(profile, end, wall, denials)).unwrap_or_default();
         text.push('\n');
         let written = file
             .rewind()
@@ -95,7 +105,12 @@ impl StatusFile {
     }
 }
 
-fn status<'a>(profile: Option<&'a str>, end: &Result<End, Error>, wall: Duration) -> Status<'a> {
+fn status<'a>(
+    profile: Option<&'a str>,
+    end: &Result<End, Error>,
+    wall: Duration,
+    denials: &Denials,
+) -> Status<'a> {
     let exit = end.as_ref().ok().map(|end| end.exit);
     let outcome = match end {
         Ok(end) if end.account.timed_out => Outcome::TimedOut,
@@ -132,5 +147,6 @@ fn status<'a>(profile: Option<&'a str>, end: &Result<End, Error>, wall: Duration
             .as_ref()
             .map_or_else(|_| Vec::new(), |end| limits::reached(&end.account)),
         wall_seconds: wall.as_secs_f64(),
+        blocked: blocked::entries(denials),
     }
 }

@@ -101,7 +101,7 @@ fn etc_has_no_secret_of_the_host() {
     assert_ne!(case.default_sh("cat /etc/machine-id").ok(), host);
     assert_eq!(
         case.default_sh("cat /etc/resolv.conf").ok(),
-        "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"
+        "nameserver 127.0.0.1\noptions timeout:6 attempts:2\n"
     );
     assert_eq!(
         case.default_sh("hostname; cat /etc/hostname").ok(),

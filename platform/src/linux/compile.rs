@@ -6,7 +6,7 @@
 //!
 //! 1. check the architecture: from seccompiler; another one kills the process
 //! 2. find the call's number: allow, refuse, or go on to one of the sections below
-//! 3. conditions on arguments: from seccompiler, a section for each call
+//! 3. conditions on arguments: from seccompiler, a section for each; one that is met may lead to the next
 //!
 //! The tests run the whole program for every number and compare its answer with the table.
 
@@ -17,7 +17,7 @@ use seccompiler::{
     sock_filter,
 };
 
-use super::filter::{ALLOWED, ARGUMENTS, Argument, REFUSED, SPAWN};
+use super::filter::{ALLOWED, ARGUMENTS, Argument, BROKERED, REFUSED, SPAWN, conditional_names};
 use super::numbers::number;
 
 type Result<T> = std::result::Result<T, seccompiler::BackendError>;
@@ -47,6 +47,8 @@ const ARCHITECTURE_CHECK: usize = 3;
 enum Verdict {
     Allow,
     Errno(i32),
+    /// The broker answers.
+    Notify,
     /// The arguments decide, in this section.
     Arguments(usize),
 }
@@ -57,8 +59,8 @@ struct Program {
     sections: Vec<BpfProgram>,
 }
 
-/// The filter of the server.
-pub fn server(spawn: bool) -> Result<BpfProgram> {
+/// The filter of the server, which hands calls to a broker if there is one.
+pub fn server(spawn: bool, broker: bool) -> Result<BpfProgram> {
     let mut program = Program {
         verdicts: BTreeMap::new(),
         sections: Vec::new(),
@@ -76,12 +78,20 @@ pub fn server(spawn: bool) -> Result<BpfProgram> {
             Verdict::Errno(libc::EPERM)
         },
     );
-    for (name, argument, errno) in ARGUMENTS {
-        let rules = match *name {
-            "clone" if !spawn => vec![threads_only()?],
-            _ => permitting(*argument)?,
-        };
-        program.decide_by_arguments(name, rules, errno.number())?;
+    program.decide(
+        BROKERED.calls,
+        if broker { Verdict::Notify } else { Verdict::Allow },
+    );
+    for name in conditional_names() {
+        let rows = ARGUMENTS.iter().filter(|(call, ..)| *call == name);
+        let conditions = rows.map(|(_, argument, answer)| {
+            let rules = match name {
+                "clone" if !spawn => vec![threads_only()?],
+                _ => permitting(*argument)?,
+            };
+            Ok((rules, answer.number()))
+        });
+        program.decide_by_arguments(name, conditions.collect::<Result<_>>()?)?;
     }
     program.assemble()
 }
@@ -103,11 +113,25 @@ impl Program {
             .extend(numbers.map(|number| (number as u32, verdict)));
     }
 
-    fn decide_by_arguments(&mut self, name: &str, rules: Vec<SeccompRule>, errno: i32) -> Result<()> {
+    fn decide_by_arguments(&mut self, name: &str, conditions: Vec<(Vec<SeccompRule>, i32)>) -> Result<()> {
         let Some(number) = number(name) else { return Ok(()) };
         self.verdicts
             .insert(number as u32, Verdict::Arguments(self.sections.len()));
-        self.sections.push(section([(number, rules)].into(), errno)?);
+        let mut whole = BpfProgram::new();
+        // From the last to the first, since each leads to what follows it.
+        for (rules, errno) in conditions.into_iter().rev() {
+            let mut section = section([(number, rules)].into(), errno)?;
+            if whole.is_empty() {
+                whole = section;
+                continue;
+            }
+            lead_on(&mut section);
+            whole = section
+                .into_iter()
+                .chain(whole.into_iter().skip(ARCHITECTURE_CHECK))
+                .collect();
+        }
+        self.sections.push(whole);
         Ok(())
     }
 
@@ -140,6 +164,17 @@ impl Program {
                 .flat_map(|section| section.into_iter().skip(ARCHITECTURE_CHECK)),
         );
         Ok(program)
+    }
+}
+
+/// Lets a section that is met go on behind its end instead of allowing the call.
+fn lead_on(section: &mut BpfProgram) {
+    let end = section.len();
+    let allow = statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW);
+    for (at, step) in section.iter_mut().enumerate() {
+        if (step.code, step.k) == (allow.code, allow.k) {
+            *step = statement(libc::BPF_JMP | libc::BPF_JA, (end - at - 1) as u32);
+        }
     }
 }
 
@@ -199,6 +234,7 @@ impl Tree {
         let action = match verdict {
             Verdict::Allow => libc::SECCOMP_RET_ALLOW,
             Verdict::Errno(errno) => libc::SECCOMP_RET_ERRNO | errno as u32,
+            Verdict::Notify => libc::SECCOMP_RET_USER_NOTIF,
             Verdict::Arguments(section) => {
                 self.jumps.push((self.code.len(), section));
                 return self.code.push(statement(libc::BPF_JMP | libc::BPF_JA, 0));
@@ -249,7 +285,29 @@ fn permitting(argument: Argument) -> Result<Vec<SeccompRule>> {
         Argument::NoneOf { index, bits } => {
             Ok(vec![rule([(index, SeccompCmpOp::MaskedEq(bits.into()), 0)])?])
         }
+        Argument::NotBoth { indexes, pairs } => not_both(indexes, pairs),
     }
+}
+
+/// A pair differs where its first differs from all, or is one and the second is none of those that go with it.
+fn not_both([first, second]: [u8; 2], pairs: &[(u32, u32)]) -> Result<Vec<SeccompRule>> {
+    let mut firsts: Vec<u32> = pairs.iter().map(|(first, _)| *first).collect();
+    firsts.sort_unstable();
+    firsts.dedup();
+    let other = firsts
+        .iter()
+        .map(|value| (first, SeccompCmpOp::Ne, u64::from(*value)));
+    let mut rules = vec![rule(other)?];
+    for value in &firsts {
+        let with_it = pairs.iter().filter(|(first, _)| first == value);
+        let none = with_it.map(|(_, refused)| (second, SeccompCmpOp::Ne, u64::from(*refused)));
+        rules.push(rule(
+            [(first, SeccompCmpOp::Eq, u64::from(*value))]
+                .into_iter()
+                .chain(none),
+        )?);
+    }
+    Ok(rules)
 }
 
 /// All conditions at once, each on the lower 32 bits of an argument.
@@ -302,20 +360,27 @@ mod tests {
     }
 
     fn call(spawn: bool, name: &str, args: [u64; 6]) -> u32 {
-        run(&server(spawn).unwrap(), ARCH, number(name).unwrap() as u32, args)
+        run(
+            &server(spawn, true).unwrap(),
+            ARCH,
+            number(name).unwrap() as u32,
+            args,
+        )
     }
 
     #[test]
     fn every_number_gets_the_answer_of_the_table() {
-        let program = server(true).unwrap();
+        let program = server(true, true).unwrap();
         let numbers = |names: &mut dyn Iterator<Item = &'static str>| -> BTreeSet<u32> {
             names.filter_map(number).map(|number| number as u32).collect()
         };
-        let by_arguments = numbers(&mut ARGUMENTS.iter().map(|(name, ..)| *name));
+        let by_arguments = numbers(&mut conditional_names());
+        let brokered = numbers(&mut BROKERED.calls.iter().copied());
         let allowed = numbers(&mut allowed_names());
         let refused = numbers(&mut REFUSED.iter().flat_map(|group| group.calls.iter().copied()));
         for number in (0..1024).filter(|number| !by_arguments.contains(number)) {
             let expected = match number {
+                _ if brokered.contains(&number) => libc::SECCOMP_RET_USER_NOTIF,
                 _ if allowed.contains(&number) => ALLOW,
                 _ if refused.contains(&number) => errno(libc::EPERM),
                 _ => errno(libc::ENOSYS),
@@ -326,7 +391,7 @@ mod tests {
 
     #[test]
     fn numbers_of_the_x32_table_do_not_exist() {
-        let program = server(true).unwrap();
+        let program = server(true, true).unwrap();
         assert!(
             (0..1024).all(|number| run(&program, ARCH, 0x4000_0000 | number, [0; 6]) == errno(libc::ENOSYS))
         );
@@ -334,7 +399,7 @@ mod tests {
 
     #[test]
     fn another_architecture_kills() {
-        let program = server(true).unwrap();
+        let program = server(true, true).unwrap();
         assert_eq!(
             run(&program, 0x4000_0003, 0, [0; 6]),
             libc::SECCOMP_RET_KILL_PROCESS
@@ -387,6 +452,76 @@ mod tests {
                 expected,
                 "family {family}"
             );
+        }
+    }
+
+    #[test]
+    fn protocols_with_ways_of_their_own_do_not_exist() {
+        for (protocol, expected) in [
+            (0, ALLOW),
+            (6, ALLOW),
+            (17, ALLOW),
+            (132, errno(libc::EPROTONOSUPPORT)),
+            (262, errno(libc::EPROTONOSUPPORT)),
+            (262 | 1 << 32, errno(libc::EPROTONOSUPPORT)),
+        ] {
+            assert_eq!(
+                call(true, "socket", [2, 1, protocol, 0, 0, 0]),
+                expected,
+                "{protocol}"
+            );
+        }
+        assert_eq!(
+            call(true, "socket", [17, 1, 262, 0, 0, 0]),
+            errno(libc::EAFNOSUPPORT)
+        );
+    }
+
+    #[test]
+    fn fast_open_is_not_supported() {
+        let fast = libc::MSG_FASTOPEN as u64 | libc::MSG_NOSIGNAL as u64;
+        for (name, index) in [("sendto", 3), ("sendmsg", 2), ("sendmmsg", 3)] {
+            let mut arguments = [0; 6];
+            arguments[index] = libc::MSG_NOSIGNAL as u64;
+            assert_eq!(call(true, name, arguments), ALLOW);
+            arguments[index] = fast;
+            assert_eq!(call(true, name, arguments), errno(libc::EOPNOTSUPP));
+        }
+    }
+
+    #[test]
+    fn options_that_lead_packets_elsewhere_are_refused() {
+        for (level, name) in [
+            (libc::IPPROTO_IP, libc::IP_OPTIONS),
+            (libc::IPPROTO_IPV6, libc::IPV6_RTHDR),
+            (libc::SOL_SOCKET, libc::SO_BINDTODEVICE),
+        ] {
+            let arguments = |level: i32, name: i32| [3, level as u64, name as u64, 0, 0, 0];
+            assert_eq!(
+                call(true, "setsockopt", arguments(level, name)),
+                errno(libc::EPERM)
+            );
+            assert_eq!(
+                call(true, "setsockopt", arguments(libc::IPPROTO_TCP, name)),
+                ALLOW
+            );
+        }
+        assert_eq!(
+            call(true, "setsockopt", [3, 1, libc::SO_KEEPALIVE as u64, 0, 0, 0]),
+            ALLOW
+        );
+    }
+
+    #[test]
+    fn the_brokers_calls_are_the_kernels_without_one() {
+        for (broker, expected) in [(true, libc::SECCOMP_RET_USER_NOTIF), (false, ALLOW)] {
+            let program = server(true, broker).unwrap();
+            for name in BROKERED.calls {
+                assert_eq!(
+                    run(&program, ARCH, number(name).unwrap() as u32, [0; 6]),
+                    expected
+                );
+            }
         }
     }
 

@@ -1,9 +1,15 @@
 //! The synthetic files of `/etc`: this user and nobody else, no name server, nothing of the host.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
 use crate::Policy;
+use crate::net::{Dns, Network};
+
+/// Where the stub resolver is found: programs read an address from resolv.conf(5), and take port 53 for granted.
+pub const STUB: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 53);
 
 /// Path and content of every synthetic file.
-pub fn files(policy: &Policy) -> Vec<(&'static str, String)> {
+pub fn files(policy: &Policy, network: Option<&Network>) -> Vec<(&'static str, String)> {
     vec![
         ("/etc/passwd", passwd(policy)),
         ("/etc/group", group(policy)),
@@ -12,11 +18,7 @@ pub fn files(policy: &Policy) -> Vec<(&'static str, String)> {
             "127.0.0.1 localhost mcp-sandbox\n::1 localhost\n".into(),
         ),
         ("/etc/hostname", "mcp-sandbox\n".into()),
-        // Nothing listens there: a look-up is refused at once instead of timing out.
-        (
-            "/etc/resolv.conf",
-            "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n".into(),
-        ),
+        ("/etc/resolv.conf", resolver(network)),
         (
             "/etc/nsswitch.conf",
             "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n".into(),
@@ -24,6 +26,15 @@ pub fn files(policy: &Policy) -> Vec<(&'static str, String)> {
         // Fixed and the same for every box: identifies nothing (machine-id(5) asks for 32 hex digits).
         ("/etc/machine-id", "6d63702d73616e64626f782d626f7800\n".into()),
     ]
+}
+
+/// The stub gives up on a name after five seconds. Where there is none nothing listens, and a look-up is refused at once.
+fn resolver(network: Option<&Network>) -> String {
+    let options = match network {
+        Some(network) if network.dns == Dns::Filtered => "timeout:6 attempts:2",
+        _ => "timeout:1 attempts:1",
+    };
+    format!("nameserver {}\noptions {options}\n", STUB.ip())
 }
 
 fn passwd(policy: &Policy) -> String {

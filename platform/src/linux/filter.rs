@@ -273,19 +273,12 @@ pub const ALLOWED: &[Group] = &[
         reason: "sockets; the empty network namespace bounds whom they reach",
         calls: &[
             "socketpair",
-            "bind",
-            "listen",
             "accept",
             "accept4",
-            "connect",
             "getsockname",
             "getpeername",
             "getsockopt",
-            "setsockopt",
             "shutdown",
-            "sendto",
-            "sendmsg",
-            "sendmmsg",
             "recvfrom",
             "recvmsg",
             "recvmmsg",
@@ -361,7 +354,14 @@ pub const SPAWN: Group = Group {
     calls: &["fork", "vfork"],
 };
 
-/// Calls allowed with certain arguments only, compared as the kernel compares them.
+/// Calls that the broker performs. Without a broker they are the kernel's.
+pub const BROKERED: Group = Group {
+    reason: "what ties a socket to a place; the broker decides which",
+    calls: &["connect", "bind", "listen"],
+};
+
+/// Calls allowed with certain arguments only, compared as the kernel compares them. A call with several rows must pass
+/// each, in this order.
 pub const ARGUMENTS: &[(&str, Argument, Answer)] = &[
     // CLONE_NEW*: capabilities in a new user namespace open the whole mount and network surface of the kernel.
     (
@@ -410,14 +410,75 @@ pub const ARGUMENTS: &[(&str, Argument, Answer)] = &[
         },
         Answer::NoSuchFamily,
     ),
+    // Of these families, what no protocol number asks for, TCP and UDP (6 and 17 are also families of netlink and mean
+    // nothing to Unix sockets), and what the user namespace already keeps to the box's own loopback: ICMP, IPv6's ICMP
+    // and raw packets. MPTCP (262), SCTP, DCCP, SMC open connections by ways of their own.
+    (
+        "socket",
+        Argument::NotIn {
+            index: 2,
+            values: &[33, 132, 136, 256, 262],
+        },
+        Answer::NoSuchProtocol,
+    ),
+    // MSG_FASTOPEN connects without connect(2), and may do so after a disconnect.
+    (
+        "sendto",
+        Argument::NoneOf {
+            index: 3,
+            bits: MSG_FASTOPEN,
+        },
+        Answer::NotSupported,
+    ),
+    (
+        "sendmsg",
+        Argument::NoneOf {
+            index: 2,
+            bits: MSG_FASTOPEN,
+        },
+        Answer::NotSupported,
+    ),
+    (
+        "sendmmsg",
+        Argument::NoneOf {
+            index: 3,
+            bits: MSG_FASTOPEN,
+        },
+        Answer::NotSupported,
+    ),
+    // Options that send the packets of a connection elsewhere than to the other side: IP_OPTIONS holds source routes,
+    // IPV6_RTHDR, its older form and IPV6_2292PKTOPTIONS a routing header, SO_BINDTODEVICE and SO_BINDTOIFINDEX an
+    // interface. An option is a level and a number.
+    (
+        "setsockopt",
+        Argument::NotBoth {
+            indexes: [1, 2],
+            pairs: &[(0, 4), (41, 57), (41, 5), (41, 6), (1, 25), (1, 62)],
+        },
+        Answer::NotPermitted,
+    ),
 ];
 
 /// A condition on one 32-bit argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Argument {
-    In { index: u8, values: &'static [u32] },
-    NotIn { index: u8, values: &'static [u32] },
-    NoneOf { index: u8, bits: u32 },
+    In {
+        index: u8,
+        values: &'static [u32],
+    },
+    NotIn {
+        index: u8,
+        values: &'static [u32],
+    },
+    NoneOf {
+        index: u8,
+        bits: u32,
+    },
+    /// Two arguments are not one of these pairs.
+    NotBoth {
+        indexes: [u8; 2],
+        pairs: &'static [(u32, u32)],
+    },
 }
 
 /// What a call gets whose arguments are refused.
@@ -427,6 +488,10 @@ pub enum Answer {
     NotPermitted,
     /// EAFNOSUPPORT
     NoSuchFamily,
+    /// EPROTONOSUPPORT
+    NoSuchProtocol,
+    /// EOPNOTSUPP
+    NotSupported,
 }
 
 #[cfg(target_os = "linux")]
@@ -435,9 +500,14 @@ impl Answer {
         match self {
             Answer::NotPermitted => libc::EPERM,
             Answer::NoSuchFamily => libc::EAFNOSUPPORT,
+            Answer::NoSuchProtocol => libc::EPROTONOSUPPORT,
+            // What the kernel answers where fast open is switched off.
+            Answer::NotSupported => libc::EOPNOTSUPP,
         }
     }
 }
+
+const MSG_FASTOPEN: u32 = 0x2000_0000;
 
 /// CLONE_NEWTIME, NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET (clone(2)).
 const NAMESPACE_FLAGS: u32 =
@@ -531,14 +601,24 @@ pub const REFUSED: &[Group] = &[
 pub fn allowed_names() -> impl Iterator<Item = &'static str> {
     let plain = ALLOWED
         .iter()
-        .chain([&SPAWN])
+        .chain([&SPAWN, &BROKERED])
         .flat_map(|group| group.calls.iter().copied());
-    plain.chain(ARGUMENTS.iter().map(|(name, ..)| *name))
+    plain.chain(conditional_names())
+}
+
+/// The names of the calls that [`ARGUMENTS`] has rows for.
+pub fn conditional_names() -> impl Iterator<Item = &'static str> {
+    let row = |at: usize| ARGUMENTS[at].0;
+    (0..ARGUMENTS.len())
+        .map(row)
+        .enumerate()
+        .filter(move |(at, name)| *at == 0 || row(at - 1) != *name)
+        .map(|(_, name)| name)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ALLOWED, ARGUMENTS, REFUSED, SPAWN, allowed_names};
+    use super::{ALLOWED, BROKERED, REFUSED, SPAWN, allowed_names, conditional_names};
     use std::collections::BTreeSet;
 
     #[test]
@@ -564,7 +644,7 @@ mod tests {
             ALLOWED
                 .iter()
                 .chain(REFUSED)
-                .chain([&SPAWN])
+                .chain([&SPAWN, &BROKERED])
                 .all(|group| !group.reason.is_empty())
         );
     }
@@ -596,8 +676,8 @@ mod tests {
     }
 
     #[test]
-    fn every_condition_has_its_own_call() {
-        let names: BTreeSet<_> = ARGUMENTS.iter().map(|(name, ..)| name).collect();
-        assert_eq!(names.len(), ARGUMENTS.len());
+    fn the_rows_of_a_call_stand_together() {
+        let names: BTreeSet<_> = conditional_names().collect();
+        assert_eq!(names.len(), conditional_names().count());
     }
 }

@@ -3,6 +3,7 @@
 //! It runs in a copy of the supervisor made by clone3(2). The steps of the plan are carried out one by
 //! one, in the order of the plan.
 
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use caps::{CapSet, Capability, CapsHashSet};
@@ -49,7 +50,7 @@ pub fn run(handover: Handover) -> ! {
                 step,
                 errno: errno as i32,
             };
-            let _ = report.send(channel.as_fd(), None);
+            let _ = report.send(channel.as_fd(), &[]);
             sys::exit_now(1)
         }
     }
@@ -59,6 +60,7 @@ pub fn run(handover: Handover) -> ! {
 fn set_up(handover: Handover, at: &mut u16) -> nix::Result<std::convert::Infallible> {
     let mut root = None;
     let mut terminal = None;
+    let mut sockets = Vec::new();
     let mut sources = reopen(&handover, at)?.into_iter();
     for (index, step) in handover.plan.init.iter().enumerate() {
         *at = index as u16;
@@ -76,6 +78,9 @@ fn set_up(handover: Handover, at: &mut u16) -> nix::Result<std::convert::Infalli
             (_, Step::NewSession) => drop(nix::unistd::setsid()?),
             (_, Step::NewKeyring) => sys::join_new_session_keyring()?,
             (_, Step::LoopbackUp) => sys::loopback_up()?,
+            (_, Step::OwnAddress(address)) => sockets.push(sys::loopback_alias(*address)?),
+            (_, Step::StubSockets(at)) => sockets.extend(stub_sockets(*at)?),
+            (_, Step::InspectorSocket(at)) => sockets.push(inspector_socket(*at)?),
             (_, Step::HostName(name)) => nix::unistd::sethostname(name)?,
             (_, Step::PrivateMounts) => sys::make_mounts_private()?,
             (_, Step::NoNestedNamespaces) => forbid_nested_namespaces()?,
@@ -90,7 +95,7 @@ fn set_up(handover: Handover, at: &mut u16) -> nix::Result<std::convert::Infalli
             (None, _) => return Err(Errno::EINVAL),
         }
     }
-    start(handover, root.ok_or(Errno::EINVAL)?, terminal)
+    start(handover, root.ok_or(Errno::EINVAL)?, terminal, sockets)
 }
 
 /// Opens the sources of the `Bind` steps in this mount namespace, while this is still the caller: what root's profile
@@ -156,12 +161,28 @@ fn do_bind(root: &Tree, bind: &Bind, source: Option<Source>) -> nix::Result<()> 
     root.bind(&source, &bind.at, bind.access, bind.make_target)
 }
 
+/// For queries over UDP and TCP; they belong to the box's network wherever they are used.
+fn stub_sockets(at: SocketAddr) -> nix::Result<[OwnedFd; 2]> {
+    let udp = UdpSocket::bind(at).map_err(errno)?;
+    let tcp = TcpListener::bind(at).map_err(errno)?;
+    udp.set_nonblocking(true).map_err(errno)?;
+    tcp.set_nonblocking(true).map_err(errno)?;
+    Ok([udp.into(), tcp.into()])
+}
+
+fn inspector_socket(at: Ipv4Addr) -> nix::Result<OwnedFd> {
+    let listener = TcpListener::bind((at, 0)).map_err(errno)?;
+    listener.set_nonblocking(true).map_err(errno)?;
+    Ok(listener.into())
+}
+
+fn errno(error: std::io::Error) -> Errno {
+    Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))
+}
+
 /// The limit of the kernel as a second layer under the filter (user_namespaces(7)).
 fn forbid_nested_namespaces() -> nix::Result<()> {
-    let write = |path: &str| {
-        std::fs::write(path, "0").map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
-    };
-    write("/proc/sys/user/max_user_namespaces")
+    std::fs::write("/proc/sys/user/max_user_namespaces", "0").map_err(errno)
 }
 
 /// Everything is in place: say so, wait for the word, start the server and stay.
@@ -169,6 +190,7 @@ fn start(
     handover: Handover,
     root: Tree,
     terminal: Option<Terminal>,
+    sockets: Vec<OwnedFd>,
 ) -> nix::Result<std::convert::Infallible> {
     let Handover {
         plan,
@@ -181,11 +203,12 @@ fn start(
     drop(root);
     pause::block()?;
     let root = sys::openat2(sys::cwd(), c"/", libc::O_PATH | libc::O_DIRECTORY, 0)?;
-    Report::Root.send(channel.as_fd(), Some(root.as_fd()))?;
+    Report::Root.send(channel.as_fd(), &[root.as_fd()])?;
     drop(root);
     let (master, slave) = terminal.map(Terminal::split).unzip();
-    Report::Ready.send(channel.as_fd(), master.as_ref().map(AsFd::as_fd))?;
-    drop(master);
+    let fds: Vec<BorrowedFd> = master.iter().chain(&sockets).map(AsFd::as_fd).collect();
+    Report::Ready.send(channel.as_fd(), &fds)?;
+    drop((master, sockets));
     match fork()? {
         None => server::run(plan, server, rules, slave, channel.as_fd()),
         Some(child) => {
@@ -231,7 +254,7 @@ fn stay(server: Pid, channel: OwnedFd, signals: SigSet) -> nix::Result<std::conv
             pass_on(server, signal as i32);
         } else if let Some(status) = reap(server) {
             end_everything();
-            let _ = Report::Ended { status }.send(channel, None);
+            let _ = Report::Ended { status }.send(channel, &[]);
             sys::exit_now(0);
         }
     }

@@ -12,9 +12,11 @@ use nix::sys::socket::{AddressFamily, Shutdown, SockFlag, SockType, shutdown, so
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::Pid;
 
+use super::broker::{Ground, Opened};
 use super::clone::{NAMESPACES, Side, clone};
 use super::init::{self, Handover};
 use super::limits::{Unprepared, Watcher};
+use super::names::StubSockets;
 use super::plan::{Bind, Plan, Step};
 use super::relay::Relay;
 use super::report::{Report, Who};
@@ -22,6 +24,7 @@ use super::server::{Server, c_string};
 use super::tree::Source;
 use super::{compile, sys, terminal};
 use crate::Kind;
+use crate::net::{Denials, Dns, Inspect};
 
 /// A box whose set-up is done and whose server is being started.
 pub struct Sandbox {
@@ -35,6 +38,8 @@ pub struct Sandbox {
     pub(super) terminal: Option<Relay>,
     /// Nothing once the account is made.
     pub(super) limits: Option<Watcher>,
+    /// What the broker needs, until there is one.
+    pub(super) ground: Option<Ground>,
 }
 
 /// Where a launch failed, and why.
@@ -67,13 +72,13 @@ pub const PASSED_ON: [Signal; 7] = [
     Signal::SIGCONT,
 ];
 
-/// Carries out the plan up to the point where init starts the server.
+/// Carries out the plan up to the point where init starts the server. `denials` gets what the server is refused.
 ///
 /// The process must have a single thread. Signals in [`PASSED_ON`], SIGCHLD and SIGWINCH are blocked from here on.
 ///
 /// # Errors
 /// Names the step that failed. Nothing is left behind: an unfinished box ends with its init.
-pub fn launch(plan: &Plan) -> Result<Sandbox, LaunchError> {
+pub fn launch(plan: &Plan, denials: &Denials) -> Result<Sandbox, LaunchError> {
     let umask_of_client = umask(Mode::from_bits_truncate(0o022));
     let sources = open_sources(plan)?;
     let prepared = prepare(plan)?;
@@ -132,9 +137,16 @@ pub fn launch(plan: &Plan) -> Result<Sandbox, LaunchError> {
                 ended: false,
                 terminal: None,
                 limits: Some(limits),
+                ground: None,
             };
             admitted.map_err(limit)?;
-            sandbox.terminal = sandbox.wait_until_ready(plan, mapped)?.map(Relay::new);
+            let mut opened = sandbox.wait_until_ready(plan, mapped)?.into_iter();
+            if interactive {
+                sandbox.terminal = opened.next().map(Relay::new);
+            }
+            sandbox.ground = ground(plan, denials, opened).map_err(|_| LaunchError::Prepare {
+                what: "no thread or descriptor is left for the broker of the network",
+            })?;
             Ok(sandbox)
         }
     }
@@ -178,7 +190,7 @@ fn prepare(plan: &Plan) -> Result<Prepared, LaunchError> {
     let mut server = None;
     for step in &plan.server {
         match step {
-            Step::Filter { spawn } => filter = compile::server(*spawn).ok(),
+            Step::Filter { spawn, broker } => filter = compile::server(*spawn, *broker).ok(),
             Step::Execute { program, argv, env } => {
                 let pair = |(name, value): &(std::ffi::OsString, std::ffi::OsString)| {
                     let mut pair = name.clone();
@@ -257,6 +269,41 @@ pub(super) fn write_maps(child: Pid, uid: u32, gid: u32) -> nix::Result<()> {
     result.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
 }
 
+/// What the broker goes by, from the sockets that init has opened in the order of its steps.
+fn ground(
+    plan: &Plan,
+    denials: &Denials,
+    mut opened: impl Iterator<Item = OwnedFd>,
+) -> nix::Result<Option<Ground>> {
+    let Some(network) = &plan.network else {
+        return Ok(None);
+    };
+    let mut next = || opened.next().ok_or(Errno::EBADF);
+    let boxed = next()?;
+    let stub = match network.dns {
+        Dns::Filtered => Some(StubSockets {
+            udp: next()?,
+            tcp: next()?,
+        }),
+        Dns::Off => None,
+    };
+    let inspector = match network.inspect {
+        Inspect::Sni => Some(next()?),
+        Inspect::None => None,
+    };
+    let opened = Opened {
+        boxed,
+        stub,
+        inspector,
+    };
+    let keeps = |step: &Step| match step {
+        Step::DropCapabilities { keep } => keep.iter().any(|name| name == "CAP_NET_BIND_SERVICE"),
+        _ => false,
+    };
+    let user = ids(plan).ok_or(Errno::EINVAL)?;
+    Ground::new(network, denials, opened, user, plan.server.iter().any(keeps)).map(Some)
+}
+
 impl Sandbox {
     /// Tells init that the maps are written, and waits until it has done its part.
     ///
@@ -266,7 +313,7 @@ impl Sandbox {
         &mut self,
         plan: &Plan,
         mapped: nix::Result<()>,
-    ) -> Result<Option<OwnedFd>, LaunchError> {
+    ) -> Result<Vec<OwnedFd>, LaunchError> {
         match mapped {
             // Should init be gone, what it said is read below.
             Ok(()) => drop(nix::unistd::write(&self.channel, &[1])),
@@ -275,7 +322,7 @@ impl Sandbox {
         }
         let report = match Report::receive(self.channel.as_fd()) {
             Ok(Some((Report::Root, root))) => {
-                if let (Some(root), Some(limits)) = (root, &mut self.limits) {
+                if let (Some(root), Some(limits)) = (root.into_iter().next(), &mut self.limits) {
                     limits.see(root);
                 }
                 Report::receive(self.channel.as_fd())
@@ -283,7 +330,7 @@ impl Sandbox {
             other => other,
         };
         match (report, mapped) {
-            (Ok(Some((Report::Ready, terminal))), Ok(())) => Ok(terminal),
+            (Ok(Some((Report::Ready, opened))), Ok(())) => Ok(opened),
             (Ok(Some((report @ Report::Failed { .. }, _))), _) => Err(failure(report, plan)),
             (_, Err(errno)) => Err(LaunchError::Map { errno: errno as i32 }),
             _ => Err(LaunchError::Lost),

@@ -6,13 +6,21 @@ mod limits;
 mod plan;
 
 #[cfg(target_os = "linux")]
+mod broker;
+#[cfg(target_os = "linux")]
 mod clone;
 #[cfg(target_os = "linux")]
 mod compile;
 #[cfg(target_os = "linux")]
 mod init;
 #[cfg(target_os = "linux")]
+mod inspect;
+#[cfg(target_os = "linux")]
 mod launch;
+#[cfg(target_os = "linux")]
+mod names;
+#[cfg(target_os = "linux")]
+mod notify;
 #[cfg(target_os = "linux")]
 mod numbers;
 #[cfg(target_os = "linux")]
@@ -26,6 +34,8 @@ mod report;
 #[cfg(target_os = "linux")]
 mod server;
 #[cfg(target_os = "linux")]
+mod sockets;
+#[cfg(target_os = "linux")]
 mod supervise;
 #[cfg(target_os = "linux")]
 mod sys;
@@ -36,7 +46,7 @@ mod tree;
 #[cfg(target_os = "linux")]
 mod wipe;
 
-pub use filter::{ALLOWED, ARGUMENTS, Group, REFUSED};
+pub use filter::{ALLOWED, ARGUMENTS, BROKERED, Group, REFUSED};
 pub use limits::{Chosen, Enforcement, Group as LimitGroup, Means, Place, Rlimit, Watch};
 pub use plan::{Bind, NAMESPACES, Plan, Rights, Rule, Step, plan};
 
@@ -46,11 +56,13 @@ pub fn allowed_calls() -> usize {
 }
 
 #[cfg(target_os = "linux")]
+pub use inspect::Inspector;
+#[cfg(target_os = "linux")]
 pub use launch::{LaunchError, PASSED_ON, Sandbox, launch};
 #[cfg(target_os = "linux")]
 pub use limits::{Account, counts_processes, groups};
 #[cfg(target_os = "linux")]
-pub use probe::{Act, Cause, Finding, State, diagnose, probe};
+pub use probe::{Act, Cause, Finding, State, diagnose, notification, probe};
 #[cfg(target_os = "linux")]
 pub use server::check_standard_streams;
 #[cfg(target_os = "linux")]

@@ -5,13 +5,15 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::limits::{self, Enforcement, Rlimit};
 use super::{etc, filter};
-use crate::{Access, Bytes, HomeKind, Policy, Support, Unenforceable, quote};
+use crate::net::{Dns, Inspect, Network, OWN_ADDRESS};
+use crate::{Access, Bytes, HomeKind, Notification, Policy, Support, Unenforceable, quote};
 
 /// The names of the namespaces of the tier `namespaces`.
 pub const NAMESPACES: [&str; 7] = ["user", "mount", "pid", "network", "ipc", "uts", "cgroup"];
@@ -22,6 +24,8 @@ pub struct Plan {
     pub landlock_abi: u32,
     /// What the supervisor does about the limits.
     pub limits: Enforcement,
+    /// What the broker goes by; without one the box has no network and cannot connect to its own loopback either.
+    pub network: Option<Network>,
     /// Done by init, PID 1 of the box.
     pub init: Vec<Step>,
     /// Done by the server's process before it becomes the server.
@@ -45,6 +49,12 @@ pub enum Step {
     NewKeyring,
     /// Bring 127.0.0.1 up in the empty network namespace.
     LoopbackUp,
+    /// An address of the box's own beside the loopback's, so that programs that look for one find IPv4 usable.
+    OwnAddress(Ipv4Addr),
+    /// The sockets of the stub resolver, made here and handed to the supervisor.
+    StubSockets(SocketAddr),
+    /// Where connections that are inspected arrive, made here and handed to the supervisor.
+    InspectorSocket(Ipv4Addr),
     /// A host name of our own in the UTS namespace.
     HostName(&'static str),
     /// No mount propagates in or out.
@@ -94,10 +104,15 @@ pub enum Step {
     DropCapabilities { keep: Vec<String> },
     /// No program gains rights by being executed.
     NoNewPrivileges,
-    /// Path rules on the same objects that were mounted; where the ABI has them, no direct TCP connect, and scopes.
-    Landlock { abi: u32, rules: Vec<Rule> },
-    /// The system calls that may be made; last, since everything above needs more.
-    Filter { spawn: bool },
+    /// Path rules on the same objects that were mounted; where the ABI has them, no TCP connect past the broker, no TCP
+    /// bind past it if there is one, and scopes.
+    Landlock {
+        abi: u32,
+        rules: Vec<Rule>,
+        broker: bool,
+    },
+    /// The system calls that may be made; last, since everything above needs more. Those of the broker wait for it.
+    Filter { spawn: bool, broker: bool },
     /// Become the server.
     Execute {
         program: PathBuf,
@@ -197,15 +212,37 @@ pub fn plan(policy: &Policy, support: &Support) -> Result<Plan, Unenforceable> {
         });
     }
     let limits = limits::choose(policy, support);
+    let network = network(policy, support)?;
+    let broker = network.is_some();
     Ok(Plan {
         landlock_abi: support.landlock_abi,
-        init: init(policy),
-        server: server(policy, support, &limits),
+        init: init(policy, network.as_ref()),
+        server: server(policy, support, broker, &limits),
         limits,
+        network,
     })
 }
 
-fn init(policy: &Policy) -> Vec<Step> {
+/// What the broker goes by, if there can be one. A box without a network can do without.
+fn network(policy: &Policy, support: &Support) -> Result<Option<Network>, Unenforceable> {
+    let reason = match support.notification {
+        Notification::Works => return Ok(Some(policy.network.clone())),
+        _ if policy.network.is_empty() => return Ok(None),
+        Notification::Taken => {
+            "a seccomp filter with a listener holds this process already, and there can be one"
+        }
+        Notification::Missing => "the kernel cannot hand system calls to us, or sockets back",
+    };
+    Err(Unenforceable {
+        field: "network.allow".into(),
+        reason: reason.into(),
+        cure: "use Linux 5.14 or newer, outside of other sandboxes (WSL2: not with mirrored networking), or allow no \
+               host; `mcp-sandbox doctor` tries it"
+            .into(),
+    })
+}
+
+fn init(policy: &Policy, network: Option<&Network>) -> Vec<Step> {
     let user = &policy.process.user;
     let mut steps = vec![
         Step::ForgetCaller,
@@ -217,6 +254,9 @@ fn init(policy: &Policy) -> Vec<Step> {
         Step::NewSession,
         Step::NewKeyring,
         Step::LoopbackUp,
+    ];
+    steps.extend(network.into_iter().flat_map(sockets));
+    steps.extend([
         Step::HostName("mcp-sandbox"),
         Step::PrivateMounts,
         Step::Root { size: ROOT_SIZE },
@@ -225,7 +265,7 @@ fn init(policy: &Policy) -> Vec<Step> {
             size: policy.tmp,
             mode: 0o1777,
         },
-    ];
+    ]);
     steps.extend(home(policy));
     steps.extend(devices());
     steps.push(Step::Proc);
@@ -240,10 +280,14 @@ fn init(policy: &Policy) -> Vec<Step> {
         at: link.at.clone(),
         target: link.target.clone(),
     }));
-    steps.extend(etc::files(policy).into_iter().map(|(at, content)| Step::File {
-        at: at.into(),
-        content,
-    }));
+    steps.extend(
+        etc::files(policy, network)
+            .into_iter()
+            .map(|(at, content)| Step::File {
+                at: at.into(),
+                content,
+            }),
+    );
     steps.extend(var_tmp(policy));
     steps.extend(binds(policy).into_iter().map(Step::Bind));
     steps.extend([
@@ -252,6 +296,18 @@ fn init(policy: &Policy) -> Vec<Step> {
         Step::NoCoreDumps,
         Step::Fork,
     ]);
+    steps
+}
+
+/// What the broker needs of the network namespace.
+fn sockets(network: &Network) -> Vec<Step> {
+    let mut steps = vec![Step::OwnAddress(OWN_ADDRESS)];
+    if network.dns == Dns::Filtered {
+        steps.push(Step::StubSockets(etc::STUB));
+    }
+    if network.inspect == Inspect::Sni {
+        steps.push(Step::InspectorSocket(Ipv4Addr::LOCALHOST));
+    }
     steps
 }
 
@@ -348,7 +404,7 @@ fn devices() -> impl Iterator<Item = Step> {
         .chain(links)
 }
 
-fn server(policy: &Policy, support: &Support, limits: &Enforcement) -> Vec<Step> {
+fn server(policy: &Policy, support: &Support, broker: bool, limits: &Enforcement) -> Vec<Step> {
     let mut steps = vec![
         Step::NewSession,
         Step::ChangeDirectory(policy.command.cwd.clone()),
@@ -365,9 +421,11 @@ fn server(policy: &Policy, support: &Support, limits: &Enforcement) -> Vec<Step>
         Step::Landlock {
             abi: support.landlock_abi,
             rules: rules(policy),
+            broker,
         },
         Step::Filter {
             spawn: policy.process.spawn,
+            broker,
         },
         Step::Execute {
             program: policy.command.program.clone(),
@@ -443,6 +501,9 @@ impl fmt::Display for Step {
             Step::NewSession => f.write_str("start a session without the caller's terminal"),
             Step::NewKeyring => f.write_str("join an empty session keyring"),
             Step::LoopbackUp => f.write_str("bring up the loopback of the empty network namespace"),
+            Step::OwnAddress(address) => write!(f, "give the loopback the address {address}"),
+            Step::StubSockets(at) => write!(f, "open the resolver's sockets at {at} and hand them out"),
+            Step::InspectorSocket(at) => write!(f, "open the inspector's socket at {at} and hand it out"),
             Step::HostName(name) => write!(f, "call the host {name}"),
             Step::PrivateMounts => f.write_str("make every mount private"),
             Step::Root { size } => write!(f, "mount an empty root of {size}"),
@@ -469,9 +530,13 @@ impl fmt::Display for Step {
             Step::DropCapabilities { keep } if keep.is_empty() => f.write_str("drop all capabilities"),
             Step::DropCapabilities { keep } => write!(f, "drop all capabilities but {}", keep.join(", ")),
             Step::NoNewPrivileges => f.write_str("set no_new_privs"),
-            Step::Landlock { abi, rules } => {
+            Step::Landlock { abi, rules, broker } => {
                 // The ABIs that brought them (kernel document userspace-api/landlock, "Previous limitations").
-                let connect = if *abi >= 4 { ", no TCP connect" } else { "" };
+                let connect = match (*abi >= 4, broker) {
+                    (true, true) => ", no TCP connect or bind",
+                    (true, false) => ", no TCP connect",
+                    (false, _) => "",
+                };
                 let scopes = if *abi >= 6 { ", scopes" } else { "" };
                 let rules = rules.len();
                 write!(
@@ -479,13 +544,14 @@ impl fmt::Display for Step {
                     "enforce Landlock ABI {abi}: {rules} path rules{connect}{scopes}"
                 )
             }
-            Step::Filter { spawn } => {
+            Step::Filter { spawn, broker } => {
                 let children = if *spawn { "" } else { ", no child processes" };
-                write!(
-                    f,
-                    "allow {} system calls{children}",
-                    filter::allowed_names().count()
-                )
+                let calls = filter::allowed_names().count();
+                write!(f, "allow {calls} system calls{children}")?;
+                match broker {
+                    true => write!(f, "; {} wait for the broker", filter::BROKERED.calls.join(", ")),
+                    false => Ok(()),
+                }
             }
             Step::Execute { program, argv, env } => {
                 write!(

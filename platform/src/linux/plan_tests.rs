@@ -7,8 +7,7 @@ use proptest::prelude::*;
 use super::limits::Means;
 use super::*;
 use crate::{
-    Command, Groups, Home, Kind, Limit, Limits, Link, Manager, Mount, Network, Percent, Process, Unified,
-    User,
+    Command, Groups, Home, Kind, Limit, Limits, Link, Manager, Mount, Percent, Process, Unified, User,
 };
 
 fn mount(source: &str, at: &str, access: Access) -> Mount {
@@ -57,15 +56,8 @@ fn small() -> Policy {
             capabilities: vec!["CAP_NET_BIND_SERVICE".into()],
             env: vec![("HOME".into(), "/home/a".into())],
         },
-        network: Network::None,
+        network: Network::none(),
         limits: Limits::default(),
-    }
-}
-
-fn with_landlock(landlock_abi: u32) -> Support {
-    Support {
-        landlock_abi,
-        ..Support::full()
     }
 }
 
@@ -116,6 +108,14 @@ fn rule(at: &str, rights: Rights) -> Rule {
     }
 }
 
+/// A kernel with Landlock of this version, and everything else.
+fn with_landlock(landlock_abi: u32) -> Support {
+    Support {
+        landlock_abi,
+        ..Support::full()
+    }
+}
+
 #[test]
 fn a_whole_plan() {
     let plan = plan(&small(), &with_landlock(6)).unwrap();
@@ -126,6 +126,8 @@ fn a_whole_plan() {
         Step::NewSession,
         Step::NewKeyring,
         Step::LoopbackUp,
+        Step::OwnAddress([198, 18, 0, 1].into()),
+        Step::StubSockets("127.0.0.1:53".parse().unwrap()),
         Step::HostName("mcp-sandbox"),
         Step::PrivateMounts,
         Step::Root { size: Bytes(1 << 20) },
@@ -161,7 +163,7 @@ fn a_whole_plan() {
         file("/etc/hostname", "mcp-sandbox\n"),
         file(
             "/etc/resolv.conf",
-            "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
+            "nameserver 127.0.0.1\noptions timeout:6 attempts:2\n",
         ),
         file(
             "/etc/nsswitch.conf",
@@ -208,8 +210,12 @@ fn a_whole_plan() {
                 rule("/work", Rights::Write),
                 rule("/work/notes", Rights::Read),
             ],
+            broker: true,
         },
-        Step::Filter { spawn: false },
+        Step::Filter {
+            spawn: false,
+            broker: true,
+        },
         Step::Execute {
             program: "/usr/bin/server".into(),
             argv: vec!["server".into(), "--all".into()],
@@ -278,6 +284,68 @@ fn a_host_without_landlock_is_refused() {
     let refused = plan(&small(), &with_landlock(0)).unwrap_err();
     assert!(refused.cure.contains("landlock"), "{refused:?}");
     assert!(plan(&small(), &with_landlock(1)).is_ok());
+}
+
+/// A policy that reaches one port of the host's loopback.
+fn reaching() -> Policy {
+    let mut policy = small();
+    let host = crate::net::Host::HostLoopback;
+    let (text, reason) = ("localhost:5432".to_owned(), "test".to_owned());
+    let ports = crate::net::Ports::new([5432..=5432]);
+    policy.network.allow.push(crate::net::Rule {
+        host,
+        ports,
+        text,
+        reason,
+    });
+    policy
+}
+
+#[test]
+fn a_network_needs_a_broker() {
+    for (notification, word) in [
+        (Notification::Taken, "listener"),
+        (Notification::Missing, "kernel"),
+    ] {
+        let support = Support {
+            notification,
+            ..Support::full()
+        };
+        let refused = plan(&reaching(), &support).unwrap_err();
+        assert_eq!(refused.field, "network.allow");
+        assert!(refused.reason.contains(word), "{refused:?}");
+        let mut policy = reaching();
+        policy.network.block = std::mem::take(&mut policy.network.allow);
+        let plan = plan(&policy, &support).unwrap();
+        assert_eq!(plan.network, None);
+        let alone = |step: &Step| matches!(step, Step::Filter { broker: false, .. });
+        assert!(plan.server.iter().any(alone));
+        assert!(
+            !plan
+                .init
+                .iter()
+                .any(|step| matches!(step, Step::OwnAddress(_) | Step::StubSockets(_)))
+        );
+    }
+    let plan = plan(&reaching(), &Support::full()).unwrap();
+    assert_eq!(plan.network, Some(reaching().network));
+}
+
+#[test]
+fn sockets_are_opened_for_what_needs_them() {
+    let count = |dns, inspect| {
+        let mut policy = reaching();
+        (policy.network.dns, policy.network.inspect) = (dns, inspect);
+        let plan = plan(&policy, &Support::full()).unwrap();
+        let of = |wanted: fn(&Step) -> bool| plan.init.iter().filter(|step| wanted(step)).count();
+        (
+            of(|step| matches!(step, Step::StubSockets(_))),
+            of(|step| matches!(step, Step::InspectorSocket(_))),
+        )
+    };
+    assert_eq!(count(Dns::Filtered, Inspect::None), (1, 0));
+    assert_eq!(count(Dns::Off, Inspect::None), (0, 0));
+    assert_eq!(count(Dns::Filtered, Inspect::Sni), (1, 1));
 }
 
 /// Where mounts may lie: what profiles can name, which is neither the root nor the box's own folders.
@@ -395,7 +463,7 @@ proptest! {
         prop_assert!(drop < no_new && no_new < landlock && landlock < filter);
         prop_assert_eq!((filter, execute), (server.len() - 2, server.len() - 1));
         prop_assert_eq!(&server[drop], &Step::DropCapabilities { keep: policy.process.capabilities.clone() });
-        prop_assert_eq!(&server[filter], &Step::Filter { spawn: policy.process.spawn });
+        prop_assert_eq!(&server[filter], &Step::Filter { spawn: policy.process.spawn, broker: true });
     }
 
     #[test]

@@ -13,10 +13,12 @@ use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, s
 /// One message to the supervisor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Report {
-    /// The root of the box, for those who look after it from outside; a descriptor comes along.
+    /// The root of the box, for those who look after it from outside. Carries a descriptor of it.
     Root,
-    /// Set-up is done; the server may be started.
+    /// Set-up is done; the server may be started. Carries what init opened for the supervisor.
     Ready,
+    /// The filter is in force. Carries its listener.
+    Filtered,
     /// A step failed: who, the index of the step in the plan, and the errno.
     Failed { who: Who, step: u16, errno: i32 },
     /// The server ended; a wait status (wait(2)).
@@ -31,6 +33,10 @@ pub enum Who {
 }
 
 const SIZE: usize = 8;
+
+/// The most descriptors that one report carries: a terminal, a socket of the box's network, the resolver's two and the
+/// inspector's.
+pub const MOST_DESCRIPTORS: usize = 5;
 
 impl Report {
     fn encode(self) -> [u8; SIZE] {
@@ -47,7 +53,8 @@ impl Report {
                 errno,
             } => (2, step, errno),
             Report::Ended { status } => (3, 0, status),
-            Report::Root => (4, 0, 0),
+            Report::Root => (5, 0, 0),
+            Report::Filtered => (4, 0, 0),
         };
         let [s0, s1] = u16::to_ne_bytes(step);
         let [n0, n1, n2, n3] = i32::to_ne_bytes(number);
@@ -70,15 +77,16 @@ impl Report {
                 errno: number,
             }),
             3 => Some(Report::Ended { status: number }),
-            4 => Some(Report::Root),
+            5 => Some(Report::Root),
+            4 => Some(Report::Filtered),
             _ => None,
         }
     }
 
-    /// Sends the report, with a descriptor if one is to change hands.
-    pub fn send(self, channel: BorrowedFd, fd: Option<BorrowedFd>) -> nix::Result<()> {
+    /// Sends the report, with the descriptors that are to change hands, [`MOST_DESCRIPTORS`] at most.
+    pub fn send(self, channel: BorrowedFd, fds: &[BorrowedFd]) -> nix::Result<()> {
         let bytes = self.encode();
-        let fds: Vec<RawFd> = fd.iter().map(AsRawFd::as_raw_fd).collect();
+        let fds: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
         let rights = [ControlMessage::ScmRights(&fds)];
         let control = if fds.is_empty() { &rights[..0] } else { &rights[..] };
         sendmsg::<()>(
@@ -91,11 +99,11 @@ impl Report {
         .map(drop)
     }
 
-    /// Waits for the next report; `None` when the other side is gone.
-    pub fn receive(channel: BorrowedFd) -> nix::Result<Option<(Self, Option<OwnedFd>)>> {
+    /// Waits for the next report, with its descriptors in order; `None` when the other side is gone.
+    pub fn receive(channel: BorrowedFd) -> nix::Result<Option<(Self, Vec<OwnedFd>)>> {
         let mut bytes = [0; SIZE];
         let mut buffer = [IoSliceMut::new(&mut bytes)];
-        let mut control = cmsg_space!(RawFd);
+        let mut control = cmsg_space!([RawFd; MOST_DESCRIPTORS]);
         let flags = MsgFlags::MSG_CMSG_CLOEXEC;
         let message = loop {
             match recvmsg::<()>(channel.as_raw_fd(), &mut buffer, Some(&mut control), flags) {
@@ -105,20 +113,17 @@ impl Report {
                 other => break other?,
             }
         };
-        let mut fd = None;
+        let mut fds = Vec::new();
         for entry in message.cmsgs()? {
-            if let ControlMessageOwned::ScmRights(fds) = entry {
+            if let ControlMessageOwned::ScmRights(raw) = entry {
                 // SAFETY: the kernel has just installed these descriptors for us.
-                fd = fds
-                    .into_iter()
-                    .map(|raw| unsafe { OwnedFd::from_raw_fd(raw) })
-                    .next();
+                fds.extend(raw.into_iter().map(|raw| unsafe { OwnedFd::from_raw_fd(raw) }));
             }
         }
         if message.bytes != SIZE {
             return Ok(None);
         }
-        Ok(Report::decode(bytes).map(|report| (report, fd)))
+        Ok(Report::decode(bytes).map(|report| (report, fds)))
     }
 }
 
@@ -131,6 +136,7 @@ mod tests {
         for report in [
             Report::Root,
             Report::Ready,
+            Report::Filtered,
             Report::Failed {
                 who: Who::Init,
                 step: 300,

@@ -18,7 +18,7 @@ use seccompiler::sock_filter;
 
 use super::plan::{Plan, Rights, Rule, Step};
 use super::report::{Report, Who};
-use super::{limits, sys, terminal};
+use super::{limits, notify, sys, terminal};
 
 /// What the server's process needs ready before the clone: nothing can then fail for want of it.
 pub struct Server<'a> {
@@ -40,13 +40,13 @@ pub fn run(
 ) -> ! {
     let mut rules = Some(rules);
     for (index, step) in plan.server.iter().enumerate() {
-        if let Err(errno) = perform(step, &server, &mut rules, terminal.as_ref()) {
+        if let Err(errno) = perform(step, &server, &mut rules, terminal.as_ref(), channel) {
             let report = Report::Failed {
                 who: Who::Server,
                 step: index as u16,
                 errno: errno as i32,
             };
-            let _ = report.send(channel, None);
+            let _ = report.send(channel, &[]);
             sys::exit_now(1);
         }
     }
@@ -58,6 +58,7 @@ fn perform(
     server: &Server,
     rules: &mut Option<RulesetCreated>,
     terminal: Option<&OwnedFd>,
+    channel: BorrowedFd,
 ) -> nix::Result<()> {
     match step {
         Step::NewSession => {
@@ -77,7 +78,11 @@ fn perform(
         Step::DropCapabilities { keep } => drop_capabilities(keep),
         Step::NoNewPrivileges => prctl::set_no_new_privs(),
         Step::Landlock { .. } => restrict(rules.take()),
-        Step::Filter { .. } => sys::install_filter(server.filter),
+        Step::Filter { broker: true, .. } => {
+            let listener = notify::install(server.filter)?;
+            Report::Filtered.send(channel, &[listener.as_fd()])
+        }
+        Step::Filter { broker: false, .. } => sys::install_filter(server.filter),
         Step::Execute { .. } => Err(sys::execve(&server.program, &server.argv, &server.env)),
         _ => Err(Errno::EINVAL),
     }
@@ -116,9 +121,9 @@ fn refused(_: caps::errors::CapsError) -> Errno {
 ///
 /// Everything the plan's ABI knows is handled, and what the kernel does not handle then is an error. Direct TCP connects
 /// are denied as a second layer: a TCP socket of the host's network that reaches the server by whatever way cannot be
-/// pointed elsewhere with connect(2).
+/// pointed elsewhere with connect(2). With a broker, which performs both calls, so are direct binds.
 pub fn landlock(plan: &Plan) -> nix::Result<RulesetCreated> {
-    let Some(Step::Landlock { abi, rules }) = plan
+    let Some(Step::Landlock { abi, rules, broker }) = plan
         .server
         .iter()
         .find(|step| matches!(step, Step::Landlock { .. }))
@@ -126,7 +131,7 @@ pub fn landlock(plan: &Plan) -> nix::Result<RulesetCreated> {
         return Err(Errno::EINVAL);
     };
     let abi = version(*abi);
-    let mut ruleset = ruleset(abi).map_err(|_| Errno::EINVAL)?;
+    let mut ruleset = ruleset(abi, *broker).map_err(|_| Errno::EINVAL)?;
     for Rule { at, rights } in rules {
         let path = CString::new(at.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
         let fd = sys::openat2(sys::cwd(), &path, libc::O_PATH, sys::RESOLVE_NO_SYMLINKS)?;
@@ -135,12 +140,15 @@ pub fn landlock(plan: &Plan) -> nix::Result<RulesetCreated> {
     standard_streams(ruleset, abi)
 }
 
-fn ruleset(abi: ABI) -> Result<RulesetCreated, RulesetError> {
+fn ruleset(abi: ABI, broker: bool) -> Result<RulesetCreated, RulesetError> {
     let mut ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)
         .handle_access(AccessFs::from_all(abi))?;
     if abi >= ABI::V4 {
         ruleset = ruleset.handle_access(AccessNet::ConnectTcp)?;
+        if broker {
+            ruleset = ruleset.handle_access(AccessNet::BindTcp)?;
+        }
     }
     if abi >= ABI::V6 {
         ruleset = ruleset.scope(Scope::from_all(abi))?;
@@ -284,6 +292,6 @@ mod tests {
 
     #[test]
     fn every_abi_that_this_kernel_has_is_handled_in_full() {
-        assert!((1..=sys::landlock_abi()).all(|abi| ruleset(version(abi)).is_ok()));
+        assert!((1..=sys::landlock_abi()).all(|abi| ruleset(version(abi), true).is_ok()));
     }
 }

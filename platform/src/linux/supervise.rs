@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::poll::{PollFlags, PollTimeout};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -13,7 +14,7 @@ use super::limits::{Account, Order};
 use super::plan::Plan;
 use super::relay::{self, Relay, Source};
 use super::report::Report;
-use super::{pause, sys, terminal};
+use super::{broker, pause, sys, terminal};
 
 /// How the server ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,12 +82,12 @@ impl Sandbox {
             release_standard_streams();
         }
         sys::release_code();
-        self.watch(&signals, client, grace).map_err(lost)?;
+        let end = self.watch(&signals, client, grace).map_err(lost)?;
         if let Some(relay) = self.terminal.take() {
             relay.finish(|| stop_asked(&signals));
         }
         drop(raw);
-        let exit = self.outcome(plan)?;
+        let exit = self.outcome(end, plan)?;
         // Collected, init has told the kernel what the box has used, and left its groups.
         let _ = waitpid(self.init, None);
         let limits = self.limits.take().ok_or(LaunchError::Lost)?;
@@ -96,8 +97,13 @@ impl Sandbox {
         })
     }
 
-    /// Serves events until init has something to report.
-    fn watch(&mut self, signals: &SignalFd, mut client: Option<OwnedFd>, grace: Duration) -> nix::Result<()> {
+    /// Serves events until the end is reported; nothing if init died without a word.
+    fn watch(
+        &mut self,
+        signals: &SignalFd,
+        mut client: Option<OwnedFd>,
+        grace: Duration,
+    ) -> nix::Result<Option<Report>> {
         let mut deadline = None;
         loop {
             let due = self.limits.as_ref().map(|limits| limits.due(Instant::now()));
@@ -105,7 +111,11 @@ impl Sandbox {
             let awake = self.wait(signals, client.as_ref(), next)?;
             self.terminal.take_if(|relay| !relay.serve(awake.terminal));
             if awake.reported {
-                return Ok(());
+                match Report::receive(self.channel.as_fd()) {
+                    Ok(Some((Report::Filtered, listener))) => self.start_broker(listener)?,
+                    Ok(Some((report, _))) => return Ok(Some(report)),
+                    Ok(None) | Err(_) => return Ok(None),
+                }
             }
             if awake.client_gone {
                 client = None;
@@ -198,16 +208,24 @@ impl Sandbox {
         }
     }
 
-    /// What init reported last, or how it died.
-    fn outcome(&mut self, plan: &Plan) -> Result<Exit, LaunchError> {
-        match Report::receive(self.channel.as_fd()) {
-            Ok(Some((Report::Ended { status }, _))) => {
+    /// The server's process has its filter; from now on its calls wait for the broker.
+    fn start_broker(&mut self, listener: Vec<OwnedFd>) -> nix::Result<()> {
+        let (Some(listener), Some(ground)) = (listener.into_iter().next(), self.ground.take()) else {
+            return Err(Errno::EBADF);
+        };
+        broker::start(listener, ground)
+    }
+
+    /// What was reported last, or how init died.
+    fn outcome(&mut self, end: Option<Report>, plan: &Plan) -> Result<Exit, LaunchError> {
+        match end {
+            Some(Report::Ended { status }) => {
                 self.ended = true;
                 Ok(exit(status))
             }
-            Ok(Some((report, _))) => Err(failure(report, plan)),
+            Some(report) => Err(failure(report, plan)),
             // Init says nothing when it is killed with the whole box.
-            Ok(None) | Err(_) => {
+            None => {
                 self.ended = true;
                 match waitpid(self.init, None) {
                     Ok(WaitStatus::Signaled(_, signal, _)) => Ok(Exit::Signal(signal as i32)),
@@ -218,7 +236,8 @@ impl Sandbox {
     }
 }
 
-fn timeout(deadline: Option<Instant>) -> PollTimeout {
+/// How long poll(2) may sleep until `deadline`.
+pub fn timeout(deadline: Option<Instant>) -> PollTimeout {
     deadline.map_or(PollTimeout::NONE, |deadline| {
         let left = deadline
             .saturating_duration_since(Instant::now())

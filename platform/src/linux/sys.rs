@@ -1,8 +1,8 @@
 //! System calls that nix does not wrap, each behind one small typed function.
 //!
 //! Numbers and structures come from the kernel's uapi headers through libc. Nothing here decides
-//! anything; the `unsafe` of the Linux back end is in this file, in `clone.rs`, in `wipe.rs` and,
-//! for descriptors that arrive, in `report.rs`.
+//! anything; the `unsafe` of the Linux back end is in this file, in `clone.rs`, in `wipe.rs`, for
+//! descriptors that arrive in `report.rs`, and for the host's resolver in `names/host.rs`.
 
 use std::ffi::{CStr, CString};
 use std::io;
@@ -89,6 +89,24 @@ pub fn cloexec_from(first: RawFd) -> Result<()> {
         )
     })
     .map(drop)
+}
+
+/// Gives `fd` the number `number`, in whose place something else may be, closed on exec (dup3(2)). In a table of
+/// descriptors that only this thread uses, so nobody owns what was there.
+pub fn duplicate_to(fd: BorrowedFd, number: RawFd) -> Result<()> {
+    if fd.as_raw_fd() == number {
+        return Ok(());
+    }
+    // SAFETY: takes three numbers; see above for what is closed.
+    check(unsafe { libc::dup3(fd.as_raw_fd(), number, libc::O_CLOEXEC) }.into()).map(drop)
+}
+
+/// Registers the descriptor `number`, epoll_ctl(2).
+pub fn epoll_add(epoll: BorrowedFd, number: RawFd, events: u32, data: u64) -> Result<()> {
+    let mut event = libc::epoll_event { events, u64: data };
+    // SAFETY: the kernel reads one event, which lives across the call.
+    let result = unsafe { libc::epoll_ctl(epoll.as_raw_fd(), libc::EPOLL_CTL_ADD, number, &raw mut event) };
+    check(result.into()).map(drop)
 }
 
 // ---- mounts (mount API of Linux 5.2 and 5.12) ------------------------------------------------------
@@ -261,6 +279,43 @@ pub fn open_pidfd(pid: nix::unistd::Pid) -> Result<OwnedFd> {
     owned(unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) })
 }
 
+/// A descriptor of one thread, pidfd_open(2) with PIDFD_THREAD.
+///
+/// # Errors
+/// EINVAL before Linux 6.9.
+pub fn open_thread_pidfd(thread: nix::unistd::Pid) -> Result<OwnedFd> {
+    // SAFETY: takes two numbers.
+    owned(unsafe { libc::syscall(libc::SYS_pidfd_open, thread.as_raw(), libc::PIDFD_THREAD) })
+}
+
+/// A duplicate of a descriptor of another process, closed on exec, pidfd_getfd(2).
+pub fn pidfd_getfd(pidfd: BorrowedFd, number: RawFd) -> Result<OwnedFd> {
+    // SAFETY: takes a descriptor and two numbers.
+    owned(unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), number, 0) })
+}
+
+/// Sets the effective user and group of this thread alone; the C library's functions would set those of all (setresuid(2),
+/// "C library/kernel differences").
+pub fn set_effective_ids(uid: u32, gid: u32) -> Result<()> {
+    const SAME: libc::uid_t = libc::uid_t::MAX;
+    // With an effective user of 0 the group can be changed, so root comes first and leaves last.
+    let set_group = || {
+        // SAFETY: takes three numbers.
+        check(unsafe { libc::syscall(libc::SYS_setresgid, SAME, gid, SAME) }).map(drop)
+    };
+    let set_user = || {
+        // SAFETY: takes three numbers.
+        check(unsafe { libc::syscall(libc::SYS_setresuid, SAME, uid, SAME) }).map(drop)
+    };
+    if uid == 0 {
+        set_user()?;
+        set_group()
+    } else {
+        set_group()?;
+        set_user()
+    }
+}
+
 /// Whether the kernel started us with more rights than our caller has (setuid, setgid, file capabilities).
 pub fn started_privileged() -> bool {
     // SAFETY: getauxval takes a number and returns one.
@@ -309,29 +364,48 @@ pub fn landlock_abi() -> u32 {
 
 /// Brings the loopback interface of this network namespace up (netdevice(7)).
 pub fn loopback_up() -> Result<()> {
+    let flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
+    let mut request = interface_request(b"lo");
+    request.ifr_ifru.ifru_flags = flags;
+    interface_ioctl(libc::SIOCSIFFLAGS, &request).map(drop)
+}
+
+/// Gives the loopback interface another address, alone in its net (netdevice(7), "interface aliases"). Returns the socket
+/// that it was done with, which belongs to this network namespace.
+pub fn loopback_alias(address: std::net::Ipv4Addr) -> Result<OwnedFd> {
+    let request = |address: [u8; 4]| {
+        let mut request = interface_request(b"lo:1");
+        let mut bytes = [0; 14];
+        bytes[2..6].copy_from_slice(&address);
+        request.ifr_ifru.ifru_addr = libc::sockaddr {
+            sa_family: libc::AF_INET as libc::sa_family_t,
+            sa_data: bytes.map(|byte| byte as libc::c_char),
+        };
+        request
+    };
+    let _ = interface_ioctl(libc::SIOCSIFADDR, &request(address.octets()))?;
+    interface_ioctl(libc::SIOCSIFNETMASK, &request([255; 4]))
+}
+
+fn interface_request(name: &[u8]) -> libc::ifreq {
+    // SAFETY: ifreq is plain data for which all zeroes is valid.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (place, byte) in request.ifr_name.iter_mut().zip(name) {
+        *place = *byte as libc::c_char;
+    }
+    request
+}
+
+fn interface_ioctl(call: libc::Ioctl, request: &libc::ifreq) -> Result<OwnedFd> {
     let socket = nix::sys::socket::socket(
         nix::sys::socket::AddressFamily::Inet,
         nix::sys::socket::SockType::Datagram,
         nix::sys::socket::SockFlag::SOCK_CLOEXEC,
         None,
     )?;
-    // SAFETY: ifreq is plain data for which all zeroes is valid.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    request.ifr_name[0] = b'l' as libc::c_char;
-    request.ifr_name[1] = b'o' as libc::c_char;
-    request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
-    // SAFETY: the request names the interface and lives across the call.
-    check(
-        unsafe {
-            libc::ioctl(
-                socket.as_raw_fd(),
-                libc::SIOCSIFFLAGS,
-                &request as *const libc::ifreq,
-            )
-        }
-        .into(),
-    )
-    .map(drop)
+    // SAFETY: the calls read one ifreq, which lives across them.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), call, request as *const libc::ifreq) };
+    check(result.into()).map(|_| socket)
 }
 
 /// Replaces this process, execve(2). Returns only on failure.

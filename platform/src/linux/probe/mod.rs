@@ -4,12 +4,14 @@
 
 mod cause;
 mod child;
+mod listener;
 mod namespaces;
 mod restrictions;
 
 use serde::Serialize;
 
 pub use cause::{Cause, diagnose};
+pub use listener::notification;
 
 use super::sys;
 use child::Trouble;

@@ -142,7 +142,7 @@ fn no_new_privileges() -> Result<&'static str, Trouble> {
 /// The very filter that servers get.
 fn filter() -> Result<&'static str, Trouble> {
     in_child(|| {
-        let filter = compile::server(true).map_err(|_| Errno::EINVAL)?;
+        let filter = compile::server(true, false).map_err(|_| Errno::EINVAL)?;
         prctl::set_no_new_privs()?;
         sys::install_filter(&filter)?;
         refused(clone(0, None).map(drop), Errno::ENOSYS)?;

@@ -1,0 +1,142 @@
+//! Whoever waits for an answer: its memory, its descriptors, its root.
+//!
+//! Everything is read through the number of the waiting thread. The number cannot be another's while the call waits, so
+//! one look whether it still waits, after all reading, vouches for everything that was read.
+
+use std::collections::HashMap;
+use std::ffi::CString;
+use std::io::IoSliceMut;
+use std::os::fd::{AsFd, OwnedFd, RawFd};
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::Mode;
+use nix::sys::uio::{RemoteIoVec, process_vm_readv};
+use nix::unistd::Pid;
+
+use super::super::sys;
+
+/// Threads that have called before.
+#[derive(Default)]
+pub struct Callers(HashMap<Pid, Caller>);
+
+/// What is kept of a thread.
+struct Caller {
+    pidfd: OwnedFd,
+    /// `/proc/THREAD/fdinfo`, opened once: it stays this thread's, and leads nowhere when the thread has ended.
+    descriptors: Option<OwnedFd>,
+}
+
+/// How many are kept; all are dropped when there are more. Each takes two descriptors of ours.
+const MOST_KEPT: usize = 64;
+
+impl Callers {
+    /// A duplicate of a descriptor of the thread, pidfd_getfd(2).
+    ///
+    /// # Errors
+    /// EBADF when it has none of that number, ESRCH when it is gone.
+    pub fn descriptor(&mut self, thread: Pid, number: RawFd) -> nix::Result<OwnedFd> {
+        if let Some(caller) = self.0.get(&thread) {
+            match sys::pidfd_getfd(caller.pidfd.as_fd(), number) {
+                // A thread of the same number that has ended since.
+                Err(Errno::ESRCH) => drop(self.0.remove(&thread)),
+                other => return other,
+            }
+        }
+        let pidfd = open_thread(thread)?;
+        let fd = sys::pidfd_getfd(pidfd.as_fd(), number);
+        if self.0.len() >= MOST_KEPT {
+            self.0.clear();
+        }
+        let descriptors = None;
+        self.0.insert(thread, Caller { pidfd, descriptors });
+        fd
+    }
+
+    /// Whether a descriptor closes when its owner executes another program (proc_pid_fdinfo(5)).
+    ///
+    /// The table of a process that is not dumpable cannot be read by an ordinary user. Its socket then closes, as nearly
+    /// all do: a program that is never given it loses less than a program that is given it by mistake.
+    pub fn closes_on_exec(&mut self, thread: Pid, number: RawFd) -> bool {
+        let flags = self.flags(thread, number);
+        flags.is_none_or(|flags| flags & libc::O_CLOEXEC != 0)
+    }
+
+    fn flags(&mut self, thread: Pid, number: RawFd) -> Option<i32> {
+        let caller = self.0.get_mut(&thread)?;
+        if caller.descriptors.is_none() {
+            let path = CString::new(format!("/proc/{thread}/fdinfo")).ok()?;
+            caller.descriptors = sys::openat2(sys::cwd(), &path, libc::O_PATH | libc::O_DIRECTORY, 0).ok();
+        }
+        let name = CString::new(number.to_string()).ok()?;
+        let file = openat(
+            caller.descriptors.as_ref()?,
+            name.as_c_str(),
+            OFlag::O_RDONLY | OFlag::O_CLOEXEC,
+            Mode::empty(),
+        );
+        let mut bytes = [0; 128];
+        let length = nix::unistd::read(file.ok()?, &mut bytes).ok()?;
+        let text = std::str::from_utf8(&bytes[..length]).ok()?;
+        let flags = text.lines().find_map(|line| line.strip_prefix("flags:"))?;
+        i32::from_str_radix(flags.trim(), 8).ok()
+    }
+}
+
+/// A descriptor of the thread itself; before Linux 6.9 of its process, which has the same descriptors unless the thread
+/// has unshared them. The broker then acts on the process' descriptor: another socket of the same box, judged the same.
+fn open_thread(thread: Pid) -> nix::Result<OwnedFd> {
+    match sys::open_thread_pidfd(thread) {
+        Err(Errno::EINVAL) => sys::open_pidfd(process_of(thread)?),
+        other => other,
+    }
+}
+
+/// The process that a thread belongs to (`Tgid` of proc_pid_status(5)).
+fn process_of(thread: Pid) -> nix::Result<Pid> {
+    let status = std::fs::read_to_string(format!("/proc/{thread}/status")).map_err(|_| Errno::ESRCH)?;
+    let line = status.lines().find_map(|line| line.strip_prefix("Tgid:"));
+    let number = line.and_then(|number| number.trim().parse().ok());
+    number.map(Pid::from_raw).ok_or(Errno::ESRCH)
+}
+
+/// Reads `length` bytes at `address`, process_vm_readv(2).
+///
+/// # Errors
+/// EFAULT when not all of them can be read, as the call itself would answer.
+pub fn memory(thread: Pid, address: u64, length: usize) -> nix::Result<Vec<u8>> {
+    let mut bytes = vec![0; length];
+    let remote = [RemoteIoVec {
+        base: usize::try_from(address).map_err(|_| Errno::EFAULT)?,
+        len: length,
+    }];
+    match process_vm_readv(thread, &mut [IoSliceMut::new(&mut bytes)], &remote) {
+        Ok(read) if read == length => Ok(bytes),
+        Ok(_) | Err(Errno::EFAULT) => Err(Errno::EFAULT),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// The directory that the thread's paths begin at when they begin with a slash.
+pub fn root(thread: Pid) -> nix::Result<OwnedFd> {
+    let path = CString::new(format!("/proc/{thread}/root")).map_err(|_| Errno::EINVAL)?;
+    sys::openat2(sys::cwd(), &path, libc::O_PATH | libc::O_DIRECTORY, 0)
+}
+
+/// Opens what a path of the thread names, without following a link out of its `root`.
+///
+/// # Errors
+/// Those of openat2(2); ELOOP for the links of /proc that lead to open files, since they would be ours.
+pub fn open_path(thread: Pid, root: &OwnedFd, path: &[u8]) -> nix::Result<OwnedFd> {
+    let mut absolute = Vec::new();
+    if !path.starts_with(b"/") {
+        // The kernel tells the folder relative to the root of the mount tree it lies in, which is the box's root.
+        let cwd = std::fs::read_link(format!("/proc/{thread}/cwd")).map_err(|_| Errno::ENOENT)?;
+        absolute.extend_from_slice(cwd.as_os_str().as_encoded_bytes());
+        absolute.push(b'/');
+    }
+    absolute.extend_from_slice(path);
+    let absolute = CString::new(absolute).map_err(|_| Errno::EINVAL)?;
+    let resolve = libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_MAGICLINKS;
+    sys::openat2(root.as_fd(), &absolute, libc::O_PATH, resolve)
+}

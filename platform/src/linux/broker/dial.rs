@@ -1,0 +1,299 @@
+//! TCP to a host: a socket of the host's network is connected and takes the place of the server's.
+
+use std::net::Ipv4Addr;
+use std::vec;
+
+use super::super::sockets::{self, tcp_socket};
+use super::pending::Waiting;
+use super::route::{Refused, Route, judged, route};
+use super::*;
+use crate::net::Name;
+
+/// A connection that is being made.
+pub struct Dial {
+    /// Its descriptor is the socket that stands in the server's place now.
+    pub call: Call,
+    /// What is left to try.
+    addresses: vec::IntoIter<SocketAddr>,
+    /// What is being tried.
+    current: Option<SocketAddr>,
+    name: Option<Name>,
+    close_on_exec: bool,
+    patience: Option<Duration>,
+}
+
+/// How long one address of several is tried before the next.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long an address that failed is tried last.
+const AVOIDED: Duration = Duration::from_secs(60);
+
+impl Broker {
+    /// A TCP connection to an address that the server named.
+    pub(super) fn connect_tcp(&mut self, call: Call, asked: &Asked, to: SocketAddr) -> Answer {
+        self.go(call, asked, to, false)
+    }
+
+    /// The same again, once the name behind the address was looked up.
+    pub(super) fn handle_resolved(&mut self, notification: &Notification) {
+        let answer = self.call(notification).and_then(|call| {
+            let asked = self.asked(notification)?;
+            if !self.listener.waits(notification.id) {
+                return Ok(Answer::Later);
+            }
+            match asked.address {
+                Address::Internet(to) if call.socket.is_tcp() => Ok(self.go(call, &asked, to, true)),
+                _ => Err(Errno::EINVAL),
+            }
+        });
+        self.finish(
+            notification.id,
+            answer.unwrap_or_else(|errno| Answer::Now(Err(errno))),
+        );
+    }
+
+    fn go(&mut self, call: Call, asked: &Asked, to: SocketAddr, looked_up: bool) -> Answer {
+        let names = &self.ground.names;
+        match route(to, &self.ground.network, |ip| names.behind(ip)) {
+            Route::Box if call.socket.network != self.ground.boxed => Answer::Now(Err(Errno::ENETUNREACH)),
+            Route::Box => self.connect_own(call, &asked.bytes),
+            Route::Host(addresses) => self.dial(call, addresses, None),
+            Route::Name(name, port) => self.dial_name(call, name, port, looked_up),
+            Route::Refused(refused) => self.refuse(refused),
+        }
+    }
+
+    fn refuse(&self, refused: Refused) -> Answer {
+        refused
+            .denial
+            .into_iter()
+            .for_each(|denial| self.ground.denials.record(denial));
+        Answer::Now(Err(refused.errno))
+    }
+
+    /// A connection to an allowed name. Every look-up may lead elsewhere, so each address is judged.
+    fn dial_name(&mut self, call: Call, name: Name, port: u16, looked_up: bool) -> Answer {
+        let Some(addresses) = self.ground.names.addresses(&name) else {
+            return match looked_up {
+                true => Answer::Now(Err(Errno::EHOSTUNREACH)),
+                false => self.wait_for_name(call.notification, &name),
+            };
+        };
+        match judged(&name, port, &addresses, &self.ground.network) {
+            Err(refused) => self.refuse(refused),
+            Ok(addresses) if self.ground.inspector.is_some() => self.inspect(call, name, port, addresses),
+            Ok(addresses) => self.dial(call, addresses, Some(name)),
+        }
+    }
+
+    /// The server's own socket is connected to the inspector, which is told what to expect from it.
+    fn inspect(&mut self, call: Call, name: Name, port: u16, addresses: Vec<SocketAddr>) -> Answer {
+        let Some((inspector, at)) = &self.ground.inspector else {
+            return Answer::Now(Err(Errno::EHOSTUNREACH));
+        };
+        if call.socket.network != self.ground.boxed {
+            return Answer::Now(Err(Errno::EHOSTUNREACH));
+        }
+        let family = call.socket.family;
+        match own_port(&call) {
+            Err(errno) => Answer::Now(Err(errno)),
+            Ok(own) => {
+                let peer = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), own);
+                inspector.expect(peer, name, port, addresses);
+                let at = address::bytes(family, *at);
+                self.connect_own(call, &at)
+            }
+        }
+    }
+
+    fn dial(&mut self, call: Call, mut addresses: Vec<SocketAddr>, name: Option<Name>) -> Answer {
+        if addresses.len() > 1 {
+            self.failed.retain(|_, at| at.elapsed() < AVOIDED);
+            addresses.sort_by_key(|address| self.failed.contains_key(&address.ip()));
+        }
+        let blocking = call.is_blocking();
+        let close_on_exec = self.callers.closes_on_exec(call.notification.thread, call.number);
+        self.try_next(Dial {
+            close_on_exec,
+            patience: blocking.then(|| options::patience(call.fd.as_fd())).flatten(),
+            addresses: addresses.into_iter(),
+            current: None,
+            name,
+            call,
+        })
+    }
+
+    /// Tries the addresses that are left, one after the other, until one answers or has to be waited for.
+    fn try_next(&mut self, mut dial: Dial) -> Answer {
+        let mut failure = Errno::EHOSTUNREACH;
+        while let Some(address) = dial.addresses.next() {
+            dial.current = Some(address);
+            let connected = match self.begin(&dial.call, address) {
+                Err(errno) => {
+                    failure = errno;
+                    self.note_failed(address.ip());
+                    continue;
+                }
+                Ok((socket, connected)) => match self.replace(&mut dial, socket) {
+                    // The call was interrupted: the server asks again, or never.
+                    Err(Errno::ENOENT) => return Answer::Later,
+                    Err(errno) => return Answer::Now(Err(errno)),
+                    Ok(()) => connected,
+                },
+            };
+            if !dial.call.is_blocking() {
+                return self.in_progress(dial, address, connected);
+            }
+            match settled(&dial.call.fd) {
+                Some(Ok(())) => return self.announce(dial),
+                Some(Err(errno)) => {
+                    failure = errno;
+                    self.note_failed(address.ip());
+                }
+                None => return self.await_dial(dial),
+            }
+        }
+        dial.name.iter().for_each(|name| self.ground.names.forget(name));
+        Answer::Now(Err(failure))
+    }
+
+    /// Connects a new socket of the host's network, told what the server's was told.
+    fn begin(&mut self, call: &Call, to: SocketAddr) -> nix::Result<(OwnedFd, bool)> {
+        let family = match to {
+            SocketAddr::V6(_) => libc::AF_INET6,
+            SocketAddr::V4(_) => call.socket.family,
+        };
+        let (socket, family) = match (self.fresh_socket(family), to) {
+            // A host without IPv6 has no IPv6 sockets, and its servers use them for IPv4 all the same.
+            (Err(Errno::EAFNOSUPPORT), SocketAddr::V4(_)) => (tcp_socket(libc::AF_INET)?, libc::AF_INET),
+            (socket, _) => (socket?, family),
+        };
+        self.wanted = Some(family);
+        let fresh = &self.options[usize::from(call.socket.family == libc::AF_INET6)];
+        fresh.carry(call.fd.as_fd(), socket.as_fd());
+        let connected = match sockets::connect(socket.as_fd(), &address::bytes(family, to)) {
+            Ok(()) => true,
+            Err(Errno::EINPROGRESS) => false,
+            Err(errno) => return Err(errno),
+        };
+        if call.is_blocking() {
+            fcntl(&socket, FcntlArg::F_SETFL(OFlag::O_RDWR))?;
+        }
+        Ok((socket, connected))
+    }
+
+    /// A socket of the host's network; the one that was made beforehand if there is one of the family.
+    fn fresh_socket(&mut self, family: i32) -> nix::Result<OwnedFd> {
+        match self.spare.take() {
+            Some((of, socket)) if of == family => Ok(socket),
+            _ => tcp_socket(family),
+        }
+    }
+
+    /// Makes a socket for the next connection while nobody waits for it.
+    pub(super) fn prepare_socket(&mut self) {
+        if let (None, Some(family)) = (&self.spare, self.wanted) {
+            self.spare = tcp_socket(family).ok().map(|socket| (family, socket));
+        }
+    }
+
+    /// Puts a socket in the place of the server's, everywhere the server knows it.
+    fn replace(&mut self, dial: &mut Dial, socket: OwnedFd) -> nix::Result<()> {
+        let Notification { id, thread, .. } = dial.call.notification;
+        let inode = places::inode(dial.call.fd.as_fd())?;
+        let watched = self.witness.watch(dial.call.fd.as_fd());
+        self.listener
+            .replace(id, socket.as_fd(), dial.call.number, dial.close_on_exec)?;
+        let old = std::mem::replace(&mut dial.call.fd, socket);
+        let lives_on = self.witness.lives_on(old);
+        watched?;
+        if lives_on {
+            // It stays in the witness as long as it lives.
+            self.witness = Witness::new()?;
+            let replace = |number, close_on_exec| {
+                self.listener
+                    .replace(id, dial.call.fd.as_fd(), number, close_on_exec)
+            };
+            let new = dial.call.fd.as_fd();
+            places::replace_all(&mut self.callers, thread, inode, new, replace)?;
+        }
+        Ok(())
+    }
+
+    /// The answer to a server that does not want to wait. Only now is there one address: the socket is the server's.
+    fn in_progress(&mut self, dial: Dial, address: SocketAddr, connected: bool) -> Answer {
+        let others = dial.addresses.len() > 0 || dial.name.is_some();
+        if connected {
+            return Answer::Now(Ok(()));
+        }
+        if others && settled(&dial.call.fd).is_none() {
+            self.watch(address.ip(), dial.call.fd);
+        }
+        Answer::Now(Err(Errno::EINPROGRESS))
+    }
+
+    fn await_dial(&mut self, dial: Dial) -> Answer {
+        let patience = match dial.addresses.len() {
+            0 => dial.patience,
+            _ => Some(dial.patience.map_or(PATIENCE, |patience| patience.min(PATIENCE))),
+        };
+        self.wait_for(Waiting::Dial(dial), patience)
+    }
+
+    /// A connection that was waited for is made or has failed.
+    pub(super) fn dialled(&mut self, dial: Dial) {
+        let id = dial.call.notification.id;
+        let answer = match settled(&dial.call.fd) {
+            Some(Ok(())) => self.announce(dial),
+            Some(Err(errno)) => {
+                dial.current
+                    .iter()
+                    .for_each(|address| self.note_failed(address.ip()));
+                match dial.addresses.len() {
+                    0 => Answer::Now(Err(errno)),
+                    _ => self.try_next(dial),
+                }
+            }
+            None => self.await_dial(dial),
+        };
+        self.finish(id, answer);
+    }
+
+    /// An address has not answered in time.
+    pub(super) fn dial_on(&mut self, dial: Dial) {
+        let id = dial.call.notification.id;
+        let answer = match dial.addresses.len() {
+            // What the kernel answers when SO_SNDTIMEO is over.
+            0 => Answer::Now(Err(Errno::EINPROGRESS)),
+            _ => self.try_next(dial),
+        };
+        self.finish(id, answer);
+    }
+
+    /// Tells the server that it is connected.
+    fn announce(&mut self, dial: Dial) -> Answer {
+        if self.listener.answer(dial.call.notification.id, Ok(())).is_err() {
+            self.remember_unannounced(&dial.call.fd);
+        }
+        Answer::Later
+    }
+
+    pub(super) fn note_failed(&mut self, address: IpAddr) {
+        const MOST: usize = 256;
+        if self.failed.len() >= MOST {
+            self.failed.clear();
+        }
+        self.failed.insert(address, Instant::now());
+    }
+}
+
+/// The port that the server's socket has, or gets, in the box.
+fn own_port(call: &Call) -> nix::Result<u16> {
+    match sockets::own_address(call.fd.as_fd())?.port() {
+        0 => {
+            let any = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0);
+            sockets::bind(call.fd.as_fd(), &address::bytes(call.socket.family, any))?;
+            sockets::own_address(call.fd.as_fd()).map(|at| at.port())
+        }
+        port => Ok(port),
+    }
+}

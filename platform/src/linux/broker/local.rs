@@ -1,0 +1,122 @@
+//! Calls that stay in the box: its loopback, Unix sockets, bind(2) and listen(2).
+
+use std::os::fd::AsRawFd as _;
+
+use super::super::sockets;
+use super::pending::Waiting;
+use super::*;
+
+/// How long a Unix socket whose listener has no room is left alone; there is no event to wait for (unix(7)).
+pub const RETRY: Duration = Duration::from_millis(5);
+
+/// A connect(2) of a Unix socket, with its address as we write it.
+pub struct UnixCall {
+    pub call: Call,
+    bytes: Vec<u8>,
+    /// What the address names, kept open for it.
+    _file: Option<OwnedFd>,
+}
+
+impl Broker {
+    /// As the kernel would, on the server's own socket in the server's own network.
+    pub(super) fn connect_own(&mut self, call: Call, bytes: &[u8]) -> Answer {
+        match call.without_blocking(|| sockets::connect(call.fd.as_fd(), bytes)) {
+            Ok(Err(Errno::EINPROGRESS | Errno::EALREADY)) if call.is_blocking() => self.await_own(call),
+            Ok(result) => Answer::Now(result),
+            Err(errno) => Answer::Now(Err(errno)),
+        }
+    }
+
+    /// A blocking call on a socket that is being connected.
+    pub(super) fn await_own(&mut self, call: Call) -> Answer {
+        match settled(&call.fd) {
+            Some(result) => Answer::Now(result),
+            None => {
+                let patience = options::patience(call.fd.as_fd());
+                self.wait_for(Waiting::Own(call), patience)
+            }
+        }
+    }
+
+    /// A Unix socket of the box: by a name of its network, or by a path of the server's own root.
+    pub(super) fn connect_unix(&mut self, call: Call, asked: Asked) -> Answer {
+        if call.socket.family != libc::AF_UNIX {
+            return Answer::Now(Err(Errno::EINVAL));
+        }
+        let Address::Path(path) = asked.address else {
+            let (bytes, _file) = (asked.bytes, None);
+            return self.try_unix(UnixCall { call, bytes, _file });
+        };
+        // The root is the box's to open, what lies in it the server's.
+        let root = caller::root(call.notification.thread);
+        let file = root.and_then(|root| {
+            self.identity
+                .assumed(|| caller::open_path(call.notification.thread, &root, &path))
+        });
+        match file {
+            Ok(file) => {
+                let bytes = by_descriptor(&file);
+                let _file = Some(file);
+                self.try_unix(UnixCall { call, bytes, _file })
+            }
+            Err(errno) => Answer::Now(Err(errno)),
+        }
+    }
+
+    pub(super) fn try_unix(&mut self, unix: UnixCall) -> Answer {
+        let UnixCall { call, bytes, .. } = &unix;
+        let connect = || self.identity.assumed(|| sockets::connect(call.fd.as_fd(), bytes));
+        match call.without_blocking(connect) {
+            Ok(Err(Errno::EAGAIN)) if call.is_blocking() => self.wait_for(Waiting::Unix(unix), None),
+            Ok(result) => Answer::Now(result),
+            Err(errno) => Answer::Now(Err(errno)),
+        }
+    }
+
+    /// An address of the box's own network is taken for the server. Sockets of the host's network take none.
+    ///
+    /// A Unix socket's file must be made by the server itself, as its user and under its Landlock rules. Should its
+    /// descriptor become another before the kernel looks again, Landlock denies the bind of a TCP socket, and none of
+    /// the host's network is of another kind.
+    pub(super) fn bind(&mut self, notification: &Notification) -> nix::Result<Answer> {
+        let call = self.call(notification)?;
+        if !call.socket.is_internet() {
+            return Ok(Answer::CarryOut);
+        }
+        let asked = self.asked(notification)?;
+        if !self.listener.waits(notification.id) {
+            return Ok(Answer::Later);
+        }
+        if call.socket.network != self.ground.boxed {
+            return Err(Errno::EACCES);
+        }
+        // The kernel asks us for the capability, and we would have it.
+        const FIRST_FREE: u16 = 1024;
+        let low = matches!(asked.address, Address::Internet(at) if (1..FIRST_FREE).contains(&at.port()));
+        if low && !self.ground.binds_low_ports {
+            return Err(Errno::EACCES);
+        }
+        Ok(Answer::Now(sockets::bind(call.fd.as_fd(), &asked.bytes)))
+    }
+
+    /// Only in the box's own network: a socket of the host's would be open to the host's whole network.
+    pub(super) fn listen(&mut self, notification: &Notification) -> nix::Result<Answer> {
+        let call = self.call(notification)?;
+        if !self.listener.waits(notification.id) {
+            return Ok(Answer::Later);
+        }
+        if call.socket.network != self.ground.boxed {
+            return Err(Errno::EACCES);
+        }
+        let backlog = notification.arguments[1] as i32;
+        let listen = || sockets::listen(call.fd.as_fd(), backlog);
+        Ok(Answer::Now(self.identity.assumed(listen)))
+    }
+}
+
+/// The address of a Unix socket that an open descriptor of ours leads to (proc_pid_fd(5)).
+fn by_descriptor(file: &OwnedFd) -> Vec<u8> {
+    let mut bytes = (libc::AF_UNIX as u16).to_ne_bytes().to_vec();
+    bytes.extend(format!("/proc/self/fd/{}\0", file.as_raw_fd()).into_bytes());
+    bytes
+}

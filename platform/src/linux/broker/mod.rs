@@ -1,0 +1,277 @@
+//! The broker: performs connect(2), bind(2) and listen(2) for the server.
+//!
+//! The network namespace of the box has only a loopback, so a socket made in it leads nowhere by itself. A connect(2) to
+//! something that is allowed is carried out on a new socket of the host's network, which then takes the place of the
+//! server's: from there on the bytes flow through the kernel alone. One thread serves everything and never waits for
+//! anybody; what takes time lies in [`pending`].
+//!
+//! A hostile server sees to it that arguments change while they are judged. So an address is copied once, a descriptor is
+//! duplicated once, and both are used from then on. What a socket of the host's network in the server's hands could be
+//! made to do otherwise (bind, listen, connect again) comes here too and is refused.
+
+mod address;
+mod again;
+mod caller;
+mod dial;
+mod ground;
+mod identity;
+mod local;
+mod options;
+mod pending;
+mod places;
+mod route;
+
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::notify::{Listener, Notification};
+use super::sockets::{NetworkCookie, Socket};
+use address::{Address, Asked, MOST_BYTES};
+use caller::Callers;
+pub use ground::{Ground, Opened};
+use identity::Identity;
+use options::Options;
+use pending::Pending;
+use places::Witness;
+
+struct Broker {
+    listener: Listener,
+    ground: Ground,
+    /// The network namespace of this process.
+    host: NetworkCookie,
+    identity: Identity,
+    callers: Callers,
+    pending: Pending,
+    witness: Witness,
+    /// By family: AF_INET, AF_INET6.
+    options: [Options; 2],
+    /// Addresses that could not be connected to, and when.
+    failed: HashMap<IpAddr, Instant>,
+    /// Sockets that took their place when the call that they were made for had been interrupted.
+    unannounced: VecDeque<u64>,
+    /// The family of the socket that was needed last, and one of it for the next connection.
+    wanted: Option<i32>,
+    spare: Option<(i32, OwnedFd)>,
+}
+
+/// A call on a socket, with what it must be carried out on.
+struct Call {
+    notification: Notification,
+    /// The server's number of the socket.
+    number: RawFd,
+    /// Our duplicate.
+    fd: OwnedFd,
+    socket: Socket,
+    flags: OFlag,
+}
+
+/// What becomes of a call.
+enum Answer {
+    Now(nix::Result<()>),
+    /// By the kernel; see [`Listener::carry_out`].
+    CarryOut,
+    /// It is pending, or does not wait any more.
+    Later,
+}
+
+/// Enough for small frames; nothing here recurses.
+const STACK: usize = 256 << 10;
+
+/// Starts the broker's thread. It ends with the box; should it end before, every call gets ENOSYS.
+///
+/// # Errors
+/// EAGAIN and the like where no thread or descriptor can be made.
+pub fn start(listener: OwnedFd, ground: Ground) -> nix::Result<()> {
+    let mut broker = Broker::new(Listener::new(listener), ground)?;
+    let thread = thread::Builder::new().name("broker".into()).stack_size(STACK);
+    let serve = move || {
+        if broker.identity.keep_only_what_is_needed().is_ok() {
+            broker.serve();
+        }
+    };
+    thread.spawn(serve).map(drop).map_err(|_| Errno::EAGAIN)
+}
+
+impl Broker {
+    fn new(listener: Listener, ground: Ground) -> nix::Result<Self> {
+        let (uid, gid) = ground.user;
+        let ipv4 = Options::of_family(libc::AF_INET)?;
+        // A kernel without IPv6 has no IPv6 sockets to carry options from either.
+        let ipv6 = Options::of_family(libc::AF_INET6).or_else(|_| Options::of_family(libc::AF_INET))?;
+        Ok(Broker {
+            listener,
+            host: NetworkCookie::own()?,
+            identity: Identity::of(uid, gid),
+            callers: Callers::default(),
+            pending: Pending::new()?,
+            witness: Witness::new()?,
+            options: [ipv4, ipv6],
+            failed: HashMap::new(),
+            unannounced: VecDeque::new(),
+            wanted: None,
+            spare: None,
+            ground,
+        })
+    }
+
+    /// Serves until no process of the box is left.
+    fn serve(&mut self) {
+        loop {
+            let timeout = self.pending.timeout(Instant::now());
+            let Ok((called, ready)) = self.wait(timeout) else {
+                return;
+            };
+            if called.intersects(PollFlags::POLLHUP | PollFlags::POLLERR) {
+                return;
+            }
+            if called.contains(PollFlags::POLLIN) {
+                match self.listener.receive() {
+                    Ok(Some(notification)) => {
+                        self.handle(&notification);
+                        self.prepare_socket();
+                    }
+                    Ok(None) => {}
+                    Err(_) => return,
+                }
+            }
+            if ready || self.pending.is_due(Instant::now()) {
+                self.serve_pending();
+            }
+        }
+    }
+
+    fn wait(&self, timeout: PollTimeout) -> nix::Result<(PollFlags, bool)> {
+        let mut fds = [
+            PollFd::new(self.listener.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.pending.as_fd(), PollFlags::POLLIN),
+        ];
+        match poll(&mut fds, timeout) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+        let [called, pending] = fds;
+        let called = called.revents().unwrap_or(PollFlags::empty());
+        Ok((called, pending.any().unwrap_or(false)))
+    }
+
+    fn handle(&mut self, notification: &Notification) {
+        let answer = match notification.call {
+            libc::SYS_connect => self.connect(notification),
+            libc::SYS_bind => self.bind(notification),
+            libc::SYS_listen => self.listen(notification),
+            _ => Err(Errno::ENOSYS),
+        };
+        self.finish(
+            notification.id,
+            answer.unwrap_or_else(|errno| Answer::Now(Err(errno))),
+        );
+    }
+
+    fn finish(&mut self, id: u64, answer: Answer) {
+        // A call that does not wait any more needs no answer.
+        let _ = match answer {
+            Answer::Now(result) => self.listener.answer(id, result),
+            Answer::CarryOut => self.listener.carry_out(id),
+            Answer::Later => Ok(()),
+        };
+    }
+
+    /// The socket that a call is about.
+    ///
+    /// # Errors
+    /// EBADF and ENOTSOCK, as the call itself would answer.
+    fn call(&mut self, notification: &Notification) -> nix::Result<Call> {
+        let number = notification.arguments[0] as RawFd;
+        let fd = self.callers.descriptor(notification.thread, number)?;
+        let socket = Socket::of(fd.as_fd())?;
+        let flags = OFlag::from_bits_retain(fcntl(&fd, FcntlArg::F_GETFL)?);
+        Ok(Call {
+            notification: *notification,
+            number,
+            fd,
+            socket,
+            flags,
+        })
+    }
+
+    /// The address that a call names.
+    ///
+    /// # Errors
+    /// EFAULT and EINVAL, as the call itself would answer.
+    fn asked(&self, notification: &Notification) -> nix::Result<Asked> {
+        let length = notification.arguments[2] as i32;
+        let length = usize::try_from(length).map_err(|_| Errno::EINVAL)?;
+        if length > MOST_BYTES {
+            return Err(Errno::EINVAL);
+        }
+        let bytes = caller::memory(notification.thread, notification.arguments[1], length)?;
+        Asked::parse(bytes).ok_or(Errno::EINVAL)
+    }
+
+    fn connect(&mut self, notification: &Notification) -> nix::Result<Answer> {
+        let call = self.call(notification)?;
+        let asked = self.asked(notification)?;
+        if !self.listener.waits(notification.id) {
+            return Ok(Answer::Later);
+        }
+        let network = call.socket.network;
+        if network == self.ground.boxed {
+            return Ok(self.connect_in_box(call, asked));
+        }
+        if network == self.host && call.socket.is_tcp() {
+            return Ok(self.connect_again(call, asked));
+        }
+        Err(Errno::EACCES)
+    }
+
+    /// Connects a socket of the box's own network.
+    fn connect_in_box(&mut self, call: Call, asked: Asked) -> Answer {
+        match &asked.address {
+            Address::Internet(to) if call.socket.is_tcp() && asked.family == call.socket.family => {
+                let to = *to;
+                self.connect_tcp(call, &asked, to)
+            }
+            Address::Abstract | Address::Path(_) => self.connect_unix(call, asked),
+            Address::Internet(_) | Address::Nothing | Address::Kernel => self.connect_own(call, &asked.bytes),
+            Address::Other => Answer::Now(Err(Errno::EAFNOSUPPORT)),
+        }
+    }
+}
+
+impl Call {
+    fn is_blocking(&self) -> bool {
+        !self.flags.contains(OFlag::O_NONBLOCK)
+    }
+
+    /// Does something with the socket that must not block us, and lets the server find it as it was. The flag belongs to
+    /// the open socket, which is the server's too.
+    fn without_blocking<T>(&self, act: impl FnOnce() -> T) -> nix::Result<T> {
+        if !self.is_blocking() {
+            return Ok(act());
+        }
+        fcntl(&self.fd, FcntlArg::F_SETFL(self.flags | OFlag::O_NONBLOCK))?;
+        let result = act();
+        fcntl(&self.fd, FcntlArg::F_SETFL(self.flags))?;
+        Ok(result)
+    }
+}
+
+/// Whether a non-blocking connect(2) has come to its end, and to which.
+fn settled(socket: &OwnedFd) -> Option<nix::Result<()>> {
+    let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)];
+    match poll(&mut fds, PollTimeout::ZERO) {
+        Ok(0) => None,
+        // Nothing but room to write: that is no error.
+        Ok(_) if fds[0].revents() == Some(PollFlags::POLLOUT) => Some(Ok(())),
+        Ok(_) => Some(super::sockets::take_error(socket.as_fd())),
+        Err(errno) => Some(Err(errno)),
+    }
+}

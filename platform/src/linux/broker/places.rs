@@ -1,0 +1,203 @@
+//! Everywhere a socket is known in the caller's process: descriptors that are duplicates, and epoll instances.
+//!
+//! A socket that takes another's place takes that one number. Where the old one lives on, because it was duplicated or
+//! because the caller watched it before it connected it (Netty, nginx and Asio do), it must be replaced there as well.
+
+use std::fs;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::path::PathBuf;
+
+use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::stat::fstat;
+use nix::unistd::Pid;
+
+use super::super::sys;
+use super::caller::Callers;
+
+/// Notices whether a socket lives on after our own descriptor of it is closed.
+///
+/// An epoll instance forgets a socket when the last descriptor of it is closed anywhere (epoll(7)), and reports one that
+/// is not connected at once (EPOLLHUP), so it tells by one call that does not wait.
+pub struct Witness(Epoll);
+
+impl Witness {
+    pub fn new() -> nix::Result<Self> {
+        Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map(Witness)
+    }
+
+    /// Watches a socket that is not connected.
+    pub fn watch(&self, socket: BorrowedFd) -> nix::Result<()> {
+        self.0.add(socket, EpollEvent::new(EpollFlags::EPOLLHUP, 0))
+    }
+
+    /// Gives our descriptor up, and says whether others are left.
+    pub fn lives_on(&self, socket: OwnedFd) -> bool {
+        drop(socket);
+        let mut events = [EpollEvent::empty()];
+        self.0
+            .wait(&mut events, EpollTimeout::ZERO)
+            .is_ok_and(|count| count > 0)
+    }
+}
+
+/// The number by which a socket is told from others (inode(7)).
+pub fn inode(socket: BorrowedFd) -> nix::Result<u64> {
+    fstat(socket).map(|stat| stat.st_ino)
+}
+
+/// A socket in an epoll instance of the caller.
+#[derive(Debug, PartialEq, Eq)]
+struct Registration {
+    /// The number it was registered by.
+    number: RawFd,
+    events: u32,
+    data: u64,
+}
+
+/// The most descriptors that are looked at. A process with more keeps the old socket where it was, and is told of.
+const MOST_DESCRIPTORS: usize = 4096;
+
+/// Finds what else the thread's process calls `inode`. `replace` is called for each number, with whether it closes on
+/// execution; registrations are made again for `new`.
+///
+/// # Errors
+/// What could not be replaced.
+pub fn replace_all(
+    callers: &mut Callers,
+    thread: Pid,
+    inode: u64,
+    new: BorrowedFd,
+    mut replace: impl FnMut(RawFd, bool) -> nix::Result<()>,
+) -> nix::Result<()> {
+    let (sockets, epolls) = find(thread, inode)?;
+    let mut registrations = Vec::new();
+    for number in epolls {
+        let text = fs::read_to_string(format!("/proc/{thread}/fdinfo/{number}")).unwrap_or_default();
+        let watched = registration(&text, inode);
+        if let Some(watched) = watched {
+            registrations.push((callers.descriptor(thread, number)?, watched));
+        }
+    }
+    for number in sockets {
+        let close_on_exec = callers.closes_on_exec(thread, number);
+        replace(number, close_on_exec)?;
+    }
+    registrations
+        .iter()
+        .try_for_each(|(epoll, watched)| register(epoll.as_fd(), watched, new))
+}
+
+/// Enough for a thread that makes four system calls.
+const STACK: usize = 64 << 10;
+
+/// The thread's descriptors that are the socket, and those that are epoll instances.
+fn find(thread: Pid, inode: u64) -> nix::Result<(Vec<RawFd>, Vec<RawFd>)> {
+    let socket = PathBuf::from(format!("socket:[{inode}]"));
+    let (mut sockets, mut epolls) = (Vec::new(), Vec::new());
+    let entries = fs::read_dir(format!("/proc/{thread}/fd")).map_err(|_| Errno::EACCES)?;
+    for (count, entry) in entries.flatten().enumerate() {
+        if count >= MOST_DESCRIPTORS {
+            return Err(Errno::EMFILE);
+        }
+        let (Some(number), Ok(target)) = (
+            entry.file_name().to_str().and_then(|name| name.parse().ok()),
+            fs::read_link(entry.path()),
+        ) else {
+            continue;
+        };
+        if target == socket {
+            sockets.push(number);
+        } else if target.as_os_str() == "anon_inode:[eventpoll]" {
+            epolls.push(number);
+        }
+    }
+    Ok((sockets, epolls))
+}
+
+/// The line of a socket in the table of an epoll instance (proc_pid_fdinfo(5)):
+/// `tfd: 5 events: 19 data: 5 pos:0 ino:1a2b sdev:8`, the last four hexadecimal.
+fn registration(text: &str, inode: u64) -> Option<Registration> {
+    text.lines().find_map(|line| {
+        let line = line.replace(':', " ");
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let after = |key| {
+            words
+                .iter()
+                .position(|word| *word == key)
+                .and_then(|at| words.get(at + 1))
+        };
+        let hex = |key| u64::from_str_radix(after(key)?, 16).ok();
+        (hex("ino")? == inode).then_some(())?;
+        Some(Registration {
+            number: after("tfd")?.parse().ok()?,
+            events: hex("events")? as u32,
+            data: hex("data")?,
+        })
+    })
+}
+
+/// Registers `new` in the caller's instance by the number that the caller knows it by: epoll_ctl(2) remembers the number
+/// that it is called with, so a thread with a table of descriptors of its own gives it that number there.
+fn register(epoll: BorrowedFd, watched: &Registration, new: BorrowedFd) -> nix::Result<()> {
+    let work = || -> nix::Result<()> {
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_FILES)?;
+        let epoll = clear_of(epoll, watched.number)?;
+        sys::duplicate_to(new, watched.number)?;
+        let result = sys::epoll_add(epoll.as_fd(), watched.number, watched.events, watched.data);
+        // The table goes with the thread, and whatever the number was in it.
+        std::mem::forget(epoll);
+        result
+    };
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK);
+        let thread = thread.spawn_scoped(scope, work).map_err(|_| Errno::EAGAIN)?;
+        thread.join().map_err(|_| Errno::EIO)?
+    })
+}
+
+/// The same descriptor by another number than `number`.
+fn clear_of(fd: BorrowedFd, number: RawFd) -> nix::Result<OwnedFd> {
+    loop {
+        let other = fd.try_clone_to_owned().map_err(|_| Errno::EMFILE)?;
+        if other.as_raw_fd() != number {
+            return Ok(other);
+        }
+        // Keeps the number taken, so that the next one differs.
+        std::mem::forget(other);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::sockets::tcp_socket;
+    use super::*;
+
+    #[test]
+    fn a_witness_tells_whether_a_socket_lives_on() {
+        let witness = Witness::new().unwrap();
+        for shared in [false, true] {
+            let socket = tcp_socket(libc::AF_INET).unwrap();
+            let other = shared.then(|| socket.try_clone().unwrap());
+            witness.watch(socket.as_fd()).unwrap();
+            assert_eq!(witness.lives_on(socket), shared);
+            drop(other);
+            assert!(!witness.lives_on(tcp_socket(libc::AF_INET).unwrap()));
+        }
+    }
+
+    #[test]
+    fn registrations_are_read_from_the_table() {
+        let text = "pos:\t0\nflags:\t02000002\nmnt_id:\t15\nino:\t2064\n\
+                    tfd:        7 events: 8000001d data: ffffffff00000007  pos:0 ino:1a2b sdev:8\n\
+                    tfd:        9 events:       19 data:                9  pos:0 ino:ff sdev:8\n";
+        let found = Registration {
+            number: 7,
+            events: 0x8000_001d,
+            data: 0xffff_ffff_0000_0007,
+        };
+        assert_eq!(registration(text, 0x1a2b), Some(found));
+        assert_eq!(registration(text, 0xff).map(|one| one.number), Some(9));
+        assert_eq!(registration(text, 0x12), None);
+    }
+}

@@ -1,0 +1,145 @@
+//! seccomp user notification: system calls of the box that wait for our answer (seccomp_unotify(2)).
+//!
+//! The listener is the supervisor's; whoever waits in the box holds nothing of it. When the last descriptor of the
+//! listener is closed, every waiting and every later call gets ENOSYS.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use nix::errno::Errno;
+use nix::unistd::Pid;
+
+mod call {
+    nix::ioctl_readwrite!(receive, b'!', 0, libc::seccomp_notif);
+    nix::ioctl_readwrite!(send, b'!', 1, libc::seccomp_notif_resp);
+    nix::ioctl_write_ptr!(id_valid, b'!', 2, u64);
+    nix::ioctl_write_ptr!(add_descriptor, b'!', 3, libc::seccomp_notif_addfd);
+    nix::ioctl_write_int_bad!(set_flags, nix::request_code_write!(b'!', 4, size_of::<u64>()));
+}
+
+/// `SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP` of the uapi, Linux 6.6.
+const SYNC_WAKE_UP: i32 = 1;
+
+/// Where the waiting calls arrive.
+pub struct Listener(OwnedFd);
+
+/// One call that waits.
+#[derive(Debug, Clone, Copy)]
+pub struct Notification {
+    pub id: u64,
+    /// The thread that waits, as our PID namespace numbers it.
+    pub thread: Pid,
+    /// The number of the call.
+    pub call: i64,
+    pub arguments: [u64; 6],
+}
+
+impl Listener {
+    /// Takes the listener that came out of the box. The caller and the broker wake each other on one processor where the
+    /// kernel can do that: one of the two sleeps at any time.
+    pub fn new(fd: OwnedFd) -> Self {
+        // SAFETY: the request takes a number. An older kernel answers EINVAL, and wakes as it always did.
+        let _ = unsafe { call::set_flags(fd.as_raw_fd(), SYNC_WAKE_UP) };
+        Listener(fd)
+    }
+
+    /// The next call that waits; nothing if it was interrupted before we could look.
+    ///
+    /// # Errors
+    /// Those of the ioctl; EINTR and ENOENT count as nothing.
+    pub fn receive(&self) -> nix::Result<Option<Notification>> {
+        // SAFETY: seccomp_notif is plain data, and the kernel wants it all zeroes.
+        let mut notif: libc::seccomp_notif = unsafe { std::mem::zeroed() };
+        // SAFETY: the call fills exactly one seccomp_notif, which lives across it.
+        match unsafe { call::receive(self.0.as_raw_fd(), &raw mut notif) } {
+            Err(Errno::EINTR | Errno::ENOENT) => return Ok(None),
+            other => other?,
+        };
+        Ok(Some(Notification {
+            id: notif.id,
+            thread: Pid::from_raw(notif.pid as i32),
+            call: notif.data.nr.into(),
+            arguments: notif.data.args,
+        }))
+    }
+
+    /// Whether the call still waits. What was read through the number of its thread before that was its own.
+    pub fn waits(&self, id: u64) -> bool {
+        // SAFETY: the request reads one u64, which lives across the call.
+        unsafe { call::id_valid(self.0.as_raw_fd(), &raw const id) }.is_ok()
+    }
+
+    /// Lets the call return, with success or an errno.
+    ///
+    /// # Errors
+    /// ENOENT when it does not wait any more.
+    pub fn answer(&self, id: u64, result: nix::Result<()>) -> nix::Result<()> {
+        self.send(id, result.err().map_or(0, |errno| -(errno as i32)), 0)
+    }
+
+    /// Lets the kernel carry the call out. Its arguments can have changed since they were judged, so this is no decision
+    /// about them: only for calls whose effect other layers bound.
+    pub fn carry_out(&self, id: u64) -> nix::Result<()> {
+        self.send(id, 0, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32)
+    }
+
+    fn send(&self, id: u64, error: i32, flags: u32) -> nix::Result<()> {
+        let mut response = libc::seccomp_notif_resp {
+            id,
+            val: 0,
+            error,
+            flags,
+        };
+        // SAFETY: the request reads one response, which lives across the call.
+        unsafe { call::send(self.0.as_raw_fd(), &raw mut response) }.map(drop)
+    }
+
+    /// Puts `fd` in the place of the caller's descriptor `number`, as dup2(2) would.
+    ///
+    /// # Errors
+    /// ENOENT when the call does not wait any more, EBADF when the number is past the caller's limit.
+    pub fn replace(&self, id: u64, fd: BorrowedFd, number: RawFd, close_on_exec: bool) -> nix::Result<()> {
+        let request = libc::seccomp_notif_addfd {
+            id,
+            flags: libc::SECCOMP_ADDFD_FLAG_SETFD as u32,
+            srcfd: fd.as_raw_fd() as u32,
+            newfd: number as u32,
+            newfd_flags: if close_on_exec { libc::O_CLOEXEC as u32 } else { 0 },
+        };
+        loop {
+            // SAFETY: the request reads one structure, which lives across the call.
+            match unsafe { call::add_descriptor(self.0.as_raw_fd(), &raw const request) } {
+                Err(Errno::EINTR) => continue,
+                other => return other.map(drop),
+            }
+        }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Installs a filter on this thread and returns its listener (seccomp(2), SECCOMP_FILTER_FLAG_NEW_LISTENER).
+///
+/// # Errors
+/// EBUSY where a filter with a listener holds this process already.
+pub fn install(program: &[seccompiler::sock_filter]) -> nix::Result<OwnedFd> {
+    let program = libc::sock_fprog {
+        len: u16::try_from(program.len()).map_err(|_| Errno::E2BIG)?,
+        filter: program.as_ptr().cast::<libc::sock_filter>().cast_mut(),
+    };
+    // SAFETY: sock_filter of seccompiler and of libc are the same #[repr(C)] struct of the uapi; the kernel only reads
+    // it, and it lives across the call.
+    let fd = Errno::result(unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_SET_MODE_FILTER,
+            libc::SECCOMP_FILTER_FLAG_NEW_LISTENER,
+            &program as *const libc::sock_fprog,
+        )
+    })?;
+    // SAFETY: the call succeeded and returned a new descriptor that nothing else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
+}

@@ -1,0 +1,80 @@
+//! What a server was refused, told to a person while it runs and counted at its end.
+
+use mcp_sandbox_platform::net::{Denial, Denials, Destination};
+use mcp_sandbox_platform::quote;
+use serde::Serialize;
+
+use super::out;
+
+/// Counts what is refused, and tells of each destination once.
+pub fn denials() -> Denials {
+    Denials::new(|denial| out::warn_at_once(&line(denial)))
+}
+
+/// A line that a person can act on.
+fn line(denial: &Denial) -> String {
+    let (to, reason) = (denial.destination.to_string(), &denial.reason);
+    let cure = denial
+        .cure
+        .iter()
+        .map(|cure| format!("; to allow it, add {} to [network] allow", quote(cure)));
+    format!(
+        "mcp-sandbox: blocked: {}: {reason}{}",
+        out::printable(&to),
+        cure.collect::<String>()
+    )
+}
+
+/// Everything that was refused more than once, in one line.
+pub fn summary(denials: &Denials) -> Option<String> {
+    let repeated = denials.counts().into_iter().filter(|(_, count)| *count > 1);
+    let texts: Vec<String> = repeated
+        .map(|(to, count)| format!("{} ({count} times)", out::printable(&to.to_string())))
+        .collect();
+    (!texts.is_empty()).then(|| format!("mcp-sandbox: blocked in all: {}", texts.join(", ")))
+}
+
+/// An entry of the status file.
+#[derive(Debug, Serialize)]
+pub struct Entry {
+    host: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    port: Option<u16>,
+    count: u64,
+}
+
+/// Everything that was refused, for programs.
+pub fn entries(denials: &Denials) -> Vec<Entry> {
+    let entry = |(Destination { host, port }, count)| Entry { host, port, count };
+    denials.counts().into_iter().map(entry).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use mcp_sandbox_platform::net::Refusal;
+
+    use super::*;
+
+    #[test]
+    fn a_line_says_what_to_add() {
+        let denial = Denial::of("a.example", 443, Refusal::NotListed);
+        assert_eq!(
+            line(&denial),
+            "mcp-sandbox: blocked: a.example:443: nothing in allow names it; to allow it, add \"a.example:443\" to \
+             [network] allow"
+        );
+    }
+
+    #[test]
+    fn the_summary_leaves_out_what_was_told_in_full() {
+        let denials = Denials::new(|_| {});
+        denials.record(Denial::of("once.example", 443, Refusal::NotListed));
+        assert_eq!(summary(&denials), None);
+        (0..3).for_each(|_| denials.record(Denial::of("often.example", 443, Refusal::Port)));
+        assert_eq!(
+            summary(&denials).as_deref(),
+            Some("mcp-sandbox: blocked in all: often.example:443 (3 times)")
+        );
+        assert_eq!(entries(&denials).len(), 2);
+    }
+}
