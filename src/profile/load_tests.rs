@@ -205,7 +205,7 @@ fn settings_that_do_not_exist_yet_are_refused() {
             "exclude",
         ),
         ("[network]\nhosts = []", "hosts"),
-        ("[contexts.ci.resources]", "resources"),
+        ("[contexts.ci.resources]\nswap = \"1GB\"", "swap"),
         ("[contexts.ci]\nextends = []", "extends"),
         ("[contexts.ci]\nversion = 1", "version"),
         ("[contexts.ci.contexts.x]", "contexts"),

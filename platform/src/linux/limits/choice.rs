@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::limits::time;
-use crate::{Access, Bytes, HomeKind, Kind, Legacy, Limit, Percent, Policy, Support};
+use crate::{Access, Bytes, Groups, HomeKind, Kind, Legacy, Limit, Limits, Percent, Policy, Support};
 
 /// How the limits of one run are enforced.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -78,6 +78,16 @@ pub struct Group {
     pub cpu: Option<Percent>,
 }
 
+impl Group {
+    pub fn means(&self) -> Means {
+        match self.place {
+            Place::Unified { .. } => Means::CgroupV2,
+            Place::Scope { .. } => Means::SystemdScope,
+            Place::Legacy(_) => Means::CgroupV1,
+        }
+    }
+}
+
 /// Where the group is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
@@ -130,7 +140,7 @@ const UNTOUCHED: u64 = 256 << 20;
 pub fn choose(policy: &Policy, support: &Support) -> Enforcement {
     let limits = &policy.limits;
     let mut choice = Enforcement {
-        group: group(policy, support),
+        group: group(limits, &support.groups),
         ..Enforcement::default()
     };
     if let Some(limit) = &limits.memory {
@@ -209,11 +219,7 @@ impl Enforcement {
 
     fn grouped(&self, limits: impl Fn(&Group) -> bool) -> Option<Means> {
         let group = self.group.as_ref().filter(|group| limits(group))?;
-        Some(match group.place {
-            Place::Unified { .. } => Means::CgroupV2,
-            Place::Scope { .. } => Means::SystemdScope,
-            Place::Legacy(_) => Means::CgroupV1,
-        })
+        Some(group.means())
     }
 
     fn add<T: fmt::Display>(&mut self, kind: Kind, limit: &Limit<T>, by: Means) {
@@ -273,8 +279,7 @@ fn shown<T: fmt::Display>(limit: &Limit<T>) -> Limit<String> {
 }
 
 /// The group for what the first place that can limit anything of it can limit; nothing where no group is wanted.
-fn group(policy: &Policy, support: &Support) -> Option<Group> {
-    let groups = &support.groups;
+pub fn group(limits: &Limits, groups: &Groups) -> Option<Group> {
     let unified = groups.unified.as_ref().map(|unified| {
         let parent = unified.parent.clone();
         (Place::Unified { parent }, unified.controllers.clone())
@@ -297,7 +302,6 @@ fn group(policy: &Policy, support: &Support) -> Option<Group> {
     let places = [unified, scope, Some(legacy)];
     places.into_iter().flatten().find_map(|(place, controllers)| {
         let can = |name: &str| controllers.iter().any(|one| one == name);
-        let limits = &policy.limits;
         let group = Group {
             place,
             memory: limits

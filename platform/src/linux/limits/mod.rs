@@ -25,10 +25,12 @@ mod throttle;
 #[cfg(target_os = "linux")]
 mod watch;
 
-pub use choice::{Chosen, Enforcement, Group, Means, Place, Rlimit, Watch, choose};
+pub use choice::{Chosen, Enforcement, Group, Means, Place, Rlimit, Watch, choose, group as choose_group};
 
 #[cfg(target_os = "linux")]
 pub use find::groups;
+#[cfg(target_os = "linux")]
+pub use group::Group as Made;
 #[cfg(target_os = "linux")]
 pub use rlimits::{counts_processes, set as set_rlimit};
 #[cfg(target_os = "linux")]
