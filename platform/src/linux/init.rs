@@ -21,13 +21,15 @@ use super::report::{Report, Who};
 use super::server::{self, Server};
 use super::terminal::Terminal;
 use super::tree::{Source, Tree};
-use super::{compile, pause, sys, wipe};
+use super::{compile, limits, pause, sys, wipe};
 
 /// What the supervisor has prepared for init.
 pub struct Handover<'a> {
     pub plan: &'a Plan,
     /// The descriptors the supervisor opened for the `Bind` steps, in order.
     pub sources: Vec<Source>,
+    /// The control groups of the step `JoinGroups`.
+    pub groups: Vec<OwnedFd>,
     /// Init's end of the channel to the supervisor.
     pub channel: OwnedFd,
     /// The signals that are blocked and passed on.
@@ -69,6 +71,7 @@ fn set_up(handover: Handover, at: &mut u16) -> nix::Result<std::convert::Infalli
             continue;
         }
         match (&root, step) {
+            (_, Step::JoinGroups) => limits::join(&handover.groups)?,
             (_, Step::ForgetCaller) => wipe::forget_arguments_and_environment()?,
             (_, Step::DieWithSupervisor) => die_with_supervisor(handover.channel.as_fd())?,
             (_, Step::BecomeUser { uid, gid }) => {

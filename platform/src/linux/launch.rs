@@ -101,6 +101,7 @@ pub fn launch(plan: &Plan, denials: &Denials) -> Result<Sandbox, LaunchError> {
         })?;
     }
     let mut limits = Watcher::prepare(&plan.limits).map_err(limit)?;
+    let groups = limits.to_join().map_err(limit)?;
     let (ours, theirs) = socketpair(
         AddressFamily::Unix,
         SockType::SeqPacket,
@@ -118,6 +119,7 @@ pub fn launch(plan: &Plan, denials: &Denials) -> Result<Sandbox, LaunchError> {
             init::run(Handover {
                 plan,
                 sources,
+                groups,
                 channel: theirs,
                 signals,
                 server,
@@ -125,7 +127,7 @@ pub fn launch(plan: &Plan, denials: &Denials) -> Result<Sandbox, LaunchError> {
             })
         }
         Side::Parent { child, pidfd } => {
-            drop(theirs);
+            drop((theirs, groups));
             let admitted = limits.admit(child);
             let mapped = map_ids(plan, child);
             let _ = prctl::set_dumpable(false);

@@ -35,6 +35,8 @@ pub struct Plan {
 /// One act of set-up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
+    /// Enter the control groups of version 1 that the supervisor has made: first, so that everything counts.
+    JoinGroups,
     /// Overwrite the caller's arguments and environment, which /proc/1 would show (bubblewrap leaks secrets so).
     ForgetCaller,
     /// Die when the supervisor dies: directly after the change of ids, which would clear the death signal
@@ -216,7 +218,7 @@ pub fn plan(policy: &Policy, support: &Support) -> Result<Plan, Unenforceable> {
     let broker = network.is_some();
     Ok(Plan {
         landlock_abi: support.landlock_abi,
-        init: init(policy, network.as_ref()),
+        init: joining(&limits).chain(init(policy, network.as_ref())).collect(),
         server: server(policy, support, broker, &limits),
         limits,
         network,
@@ -240,6 +242,13 @@ fn network(policy: &Policy, support: &Support) -> Result<Option<Network>, Unenfo
                host; `mcp-sandbox doctor` tries it"
             .into(),
     })
+}
+
+/// Only groups of version 1 are joined from inside: in the others a process is started.
+fn joining(limits: &Enforcement) -> impl Iterator<Item = Step> {
+    let group = limits.group.as_ref();
+    let joins = group.is_some_and(|group| matches!(group.place, limits::Place::Legacy(_)));
+    joins.then_some(Step::JoinGroups).into_iter()
 }
 
 fn init(policy: &Policy, network: Option<&Network>) -> Vec<Step> {
@@ -493,6 +502,7 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = |path: &Path| quote(path);
         match self {
+            Step::JoinGroups => f.write_str("join the control groups"),
             Step::ForgetCaller => f.write_str("overwrite the caller's arguments and environment"),
             Step::DieWithSupervisor => f.write_str("die when the supervisor dies"),
             Step::BecomeUser { uid, gid } => {

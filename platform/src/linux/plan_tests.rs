@@ -604,6 +604,8 @@ fn the_strongest_mechanism_of_the_host_is_chosen() {
         means(&support),
         whole([Means::RlimitAndSupervisor, Means::Supervisor, Means::CgroupV1])
     );
+    let plan_of = |support: &Support| plan(&limited(), support).unwrap();
+    assert_eq!(plan_of(&support).init[0], Step::JoinGroups);
     support.groups.manager = Some(Manager {
         bus: "/run/bus".into(),
         controllers: controllers(&["memory", "pids"]),
@@ -617,6 +619,7 @@ fn the_strongest_mechanism_of_the_host_is_chosen() {
         controllers: controllers(&["cpu", "memory", "pids"]),
     });
     assert_eq!(means(&support), whole([Means::CgroupV2; 3]));
+    assert_eq!(plan_of(&support).init[0], Step::ForgetCaller);
 }
 
 #[test]

@@ -119,19 +119,26 @@ impl Group {
         }
     }
 
-    /// Puts init, which does nothing yet, into the groups.
-    pub fn admit(&mut self, init: Pid) -> io::Result<()> {
-        match &self.kind {
-            Kind::Unified(_) => Ok(()),
-            Kind::Legacy => self
-                .folders
-                .iter()
-                .try_for_each(|folder| set(&folder.join("cgroup.procs"), &init.to_string())),
-            Kind::Scope { bus, limits, name } => {
-                self.folders = vec![scope::start(bus, name, limits, init)?];
-                Ok(())
-            }
+    /// The groups that init joins by itself, with [`join`]. From outside that takes the kernel ten milliseconds, in which
+    /// it waits for all processors; a thread that moves itself need not be waited for.
+    pub fn to_join(&self) -> io::Result<Vec<OwnedFd>> {
+        if !matches!(self.kind, Kind::Legacy) {
+            return Ok(Vec::new());
         }
+        let open = |folder: &PathBuf| {
+            let mut options = File::options();
+            options.write(true).create(true).truncate(false);
+            Ok(options.open(folder.join("tasks"))?.into())
+        };
+        self.folders.iter().map(open).collect()
+    }
+
+    /// Lets the manager put init, which does nothing yet, into its scope.
+    pub fn admit(&mut self, init: Pid) -> io::Result<()> {
+        if let Kind::Scope { bus, limits, name } = &self.kind {
+            self.folders = vec![scope::start(bus, name, limits, init)?];
+        }
+        Ok(())
     }
 
     /// What was counted so far.
@@ -160,6 +167,13 @@ impl Drop for Group {
         }
         drop(self.janitor.take());
     }
+}
+
+/// Moves this thread, the only one of its process, into groups of version 1.
+pub fn join(groups: &[OwnedFd]) -> nix::Result<()> {
+    groups
+        .iter()
+        .try_for_each(|tasks| nix::unistd::write(tasks, b"0").map(drop))
 }
 
 /// Removes the groups that hold nothing; whether all of them are gone.
@@ -381,20 +395,20 @@ mod tests {
             cpu: parent("cpu"),
         };
         let mut group = Group::make(&limits(Place::Legacy(legacy))).unwrap();
-        group.admit(Pid::from_raw(7)).unwrap();
+        join(&group.to_join().unwrap()).unwrap();
         let [memory, pids, cpu] = [0, 1, 2].map(|index| content(&group.folders[index]));
         let expected = [
-            ("cgroup.procs", "7"),
             ("memory.limit_in_bytes", "67108864"),
             ("memory.memsw.limit_in_bytes", "67108864"),
             ("memory.swappiness", "0"),
+            ("tasks", "0"),
         ];
         assert_eq!(memory, pairs(&expected));
-        assert_eq!(pids, pairs(&[("cgroup.procs", "7"), ("pids.max", "11")]));
+        assert_eq!(pids, pairs(&[("pids.max", "11"), ("tasks", "0")]));
         let expected = [
-            ("cgroup.procs", "7"),
             ("cpu.cfs_period_us", "100000"),
             ("cpu.cfs_quota_us", "50000"),
+            ("tasks", "0"),
         ];
         assert_eq!(cpu, pairs(&expected));
         empty(&group.folders);

@@ -30,7 +30,7 @@ pub use choice::{Chosen, Enforcement, Group, Means, Place, Rlimit, Watch, choose
 #[cfg(target_os = "linux")]
 pub use find::groups;
 #[cfg(target_os = "linux")]
-pub use group::Group as Made;
+pub use group::{Group as Made, join};
 #[cfg(target_os = "linux")]
 pub use rlimits::{counts_processes, set as set_rlimit};
 #[cfg(target_os = "linux")]

@@ -91,7 +91,7 @@ impl Watcher {
             disk: watch
                 .disk
                 .and_then(|most| Disk::new(most, &watch.writable))
-                .map(|disk| (disk, now)),
+                .map(|disk| (disk, now + 5 * OFTEN)),
             memory: watch.memory.map(Memory::new),
             throttle: watch.cpu.map(|cap| Throttle::new(cap, cores)),
             next: now,
@@ -108,6 +108,15 @@ impl Watcher {
         self.group.as_ref().and_then(Group::to_start_in)
     }
 
+    /// The groups that init has to join.
+    ///
+    /// # Errors
+    /// A group cannot be opened.
+    pub fn to_join(&self) -> Result<Vec<OwnedFd>, Unprepared> {
+        let groups = self.group.as_ref().map(Group::to_join).transpose();
+        groups.map(Option::unwrap_or_default).map_err(of_group)
+    }
+
     /// Bounds init, which does nothing yet.
     ///
     /// # Errors
@@ -122,7 +131,7 @@ impl Watcher {
     /// Takes the root of the box, where its processes are seen.
     pub fn see(&mut self, root: OwnedFd) {
         self.boxed = Some(Boxed::new(root));
-        self.next = Instant::now();
+        self.next = Instant::now() + OFTEN;
     }
 
     /// When to look again.

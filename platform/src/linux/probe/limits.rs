@@ -4,11 +4,11 @@ use std::fs;
 
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
-use nix::unistd::{Pid, getuid};
+use nix::unistd::getuid;
 
 use super::super::clone::{Side, clone};
-use super::super::limits::{Group, Made, Means, choose_group, counts_processes, groups};
-use super::child::{Trouble, sleep};
+use super::super::limits::{Group, Made, Means, choose_group, counts_processes, groups, join};
+use super::child::{Trouble, in_child, sleep};
 use super::{Finding, State};
 use crate::{Bytes, Limit, Limits, Percent};
 
@@ -81,6 +81,13 @@ fn some() -> Limits {
 
 fn prove(limits: &Group) -> Result<(), Trouble> {
     let mut group = Made::make(limits)?;
+    let groups = group.to_join()?;
+    if !groups.is_empty() {
+        return in_child(|| {
+            join(&groups)?;
+            is_in_one("self")
+        });
+    }
     let child = match clone(0, group.to_start_in())? {
         Side::Child => sleep(),
         Side::Parent { child, .. } => child,
@@ -88,14 +95,14 @@ fn prove(limits: &Group) -> Result<(), Trouble> {
     let put = group
         .admit(child)
         .map_err(Trouble::from)
-        .and_then(|()| is_in_one(child));
+        .and_then(|()| is_in_one(&child.to_string()));
     let _ = kill(child, Signal::SIGKILL);
     let _ = waitpid(child, None);
     put
 }
 
-fn is_in_one(child: Pid) -> Result<(), Trouble> {
-    match fs::read_to_string(format!("/proc/{child}/cgroup"))?.contains("mcp-sandbox-") {
+fn is_in_one(process: &str) -> Result<(), Trouble> {
+    match fs::read_to_string(format!("/proc/{process}/cgroup"))?.contains("mcp-sandbox-") {
         true => Ok(()),
         false => Err(Trouble::NotRefused),
     }
