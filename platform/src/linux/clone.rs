@@ -26,11 +26,19 @@ pub enum Side {
     Child,
 }
 
+/// clone3(2) into new namespaces with a pidfd.
+///
+/// # Errors
+/// As those of [`clone_into`].
+pub fn clone(namespaces: i32) -> nix::Result<Side> {
+    clone_into(namespaces, None)
+}
+
 /// clone3(2) into new namespaces with a pidfd, and into the control group `group` (CLONE_INTO_CGROUP, Linux 5.7).
 ///
 /// # Errors
 /// EPERM, ENOSPC or EUSERS where user namespaces are forbidden or exhausted; ENOSYS before Linux 5.3.
-pub fn clone(namespaces: i32, group: Option<BorrowedFd>) -> nix::Result<Side> {
+pub fn clone_into(namespaces: i32, group: Option<BorrowedFd>) -> nix::Result<Side> {
     let mut pidfd: RawFd = -1;
     // SAFETY: clone_args is plain data for which all zeroes is valid.
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };

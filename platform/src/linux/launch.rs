@@ -13,7 +13,7 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::Pid;
 
 use super::broker::{Ground, Opened};
-use super::clone::{NAMESPACES, Side, clone};
+use super::clone::{NAMESPACES, Side, clone_into};
 use super::init::{self, Handover};
 use super::limits::{Unprepared, Watcher};
 use super::names::StubSockets;
@@ -112,7 +112,7 @@ pub fn launch(plan: &Plan, denials: &Denials) -> Result<Sandbox, LaunchError> {
     // The files of a process that is not dumpable belong to root, the id maps of its child among them.
     prctl::set_dumpable(true).map_err(cloning)?;
     let namespaces = NAMESPACES.iter().fold(0, |flags, (_, flag)| flags | flag);
-    match clone(namespaces, limits.to_start_in()).map_err(cloning)? {
+    match clone_into(namespaces, limits.to_start_in()).map_err(cloning)? {
         Side::Child => {
             drop(ours);
             std::mem::forget(limits);

@@ -6,8 +6,9 @@ use super::super::sockets;
 use super::pending::Waiting;
 use super::*;
 
-/// How long a Unix socket whose listener has no room is left alone; there is no event to wait for (unix(7)).
-pub const RETRY: Duration = Duration::from_millis(5);
+/// How long a Unix socket whose listener has no room is left alone, at first and at most; there is no event to wait for
+/// (unix(7)).
+const RETRY: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(200)];
 
 /// A connect(2) of a Unix socket, with its address as we write it.
 pub struct UnixCall {
@@ -15,6 +16,8 @@ pub struct UnixCall {
     bytes: Vec<u8>,
     /// What the address names, kept open for it.
     _file: Option<OwnedFd>,
+    /// How long it is left alone when it has to wait.
+    retry: Duration,
 }
 
 impl Broker {
@@ -22,7 +25,10 @@ impl Broker {
     pub(super) fn connect_own(&mut self, call: Call, bytes: &[u8]) -> Answer {
         match call.without_blocking(|| sockets::connect(call.fd.as_fd(), bytes)) {
             Ok(Err(Errno::EINPROGRESS | Errno::EALREADY)) if call.is_blocking() => self.await_own(call),
-            Ok(result) => Answer::Now(result),
+            Ok(result) => {
+                let result = self.as_first_time(&call, result);
+                self.announce(&call, result)
+            }
             Err(errno) => Answer::Now(Err(errno)),
         }
     }
@@ -30,7 +36,7 @@ impl Broker {
     /// A blocking call on a socket that is being connected.
     pub(super) fn await_own(&mut self, call: Call) -> Answer {
         match settled(&call.fd) {
-            Some(result) => Answer::Now(result),
+            Some(result) => self.announce(&call, result),
             None => {
                 let patience = options::patience(call.fd.as_fd());
                 self.wait_for(Waiting::Own(call), patience)
@@ -38,26 +44,18 @@ impl Broker {
         }
     }
 
-    /// A Unix socket of the box: by a name of its network, or by a path of the server's own root.
-    pub(super) fn connect_unix(&mut self, call: Call, asked: Asked) -> Answer {
+    /// A Unix socket of the box: by a name of its network, or by a path from its `place`.
+    pub(super) fn connect_unix(&mut self, call: Call, asked: Asked, place: Option<Place>) -> Answer {
         if call.socket.family != libc::AF_UNIX {
             return Answer::Now(Err(Errno::EINVAL));
         }
-        let Address::Path(path) = asked.address else {
-            let (bytes, _file) = (asked.bytes, None);
-            return self.try_unix(UnixCall { call, bytes, _file });
+        let (Address::Path(path), Some(place)) = (&asked.address, place) else {
+            return self.try_unix(UnixCall::new(call, asked.bytes, None));
         };
-        // The root is the box's to open, what lies in it the server's.
-        let root = caller::root(call.notification.thread);
-        let file = root.and_then(|root| {
-            self.identity
-                .assumed(|| caller::open_path(call.notification.thread, &root, &path))
-        });
-        match file {
+        match self.identity.assumed(|| place.open(path)) {
             Ok(file) => {
                 let bytes = by_descriptor(&file);
-                let _file = Some(file);
-                self.try_unix(UnixCall { call, bytes, _file })
+                self.try_unix(UnixCall::new(call, bytes, Some(file)))
             }
             Err(errno) => Answer::Now(Err(errno)),
         }
@@ -67,8 +65,19 @@ impl Broker {
         let UnixCall { call, bytes, .. } = &unix;
         let connect = || self.identity.assumed(|| sockets::connect(call.fd.as_fd(), bytes));
         match call.without_blocking(connect) {
-            Ok(Err(Errno::EAGAIN)) if call.is_blocking() => self.wait_for(Waiting::Unix(unix), None),
-            Ok(result) => Answer::Now(result),
+            Ok(Err(Errno::EAGAIN)) if call.is_blocking() => {
+                let [_, most] = RETRY;
+                let retry = unix.retry;
+                let later = UnixCall {
+                    retry: most.min(retry * 2),
+                    ..unix
+                };
+                self.wait_for(Waiting::Unix(later), Some(retry))
+            }
+            Ok(result) => {
+                let result = self.as_first_time(call, result);
+                self.announce(call, result)
+            }
             Err(errno) => Answer::Now(Err(errno)),
         }
     }
@@ -85,14 +94,19 @@ impl Broker {
         }
         let asked = self.asked(notification)?;
         if !self.listener.waits(notification.id) {
-            return Ok(Answer::Later);
+            return Ok(Answer::Nothing);
         }
         if call.socket.network != self.ground.boxed {
             return Err(Errno::EACCES);
         }
         // The kernel asks us for the capability, and we would have it.
         const FIRST_FREE: u16 = 1024;
-        let low = matches!(asked.address, Address::Internet(at) if (1..FIRST_FREE).contains(&at.port()));
+        // The port stands at the same place in every address of these families, AF_UNSPEC's among them.
+        let port = asked
+            .bytes
+            .get(2..4)
+            .map_or(0, |port| u16::from_be_bytes([port[0], port[1]]));
+        let low = (1..FIRST_FREE).contains(&port);
         if low && !self.ground.binds_low_ports {
             return Err(Errno::EACCES);
         }
@@ -103,7 +117,7 @@ impl Broker {
     pub(super) fn listen(&mut self, notification: &Notification) -> nix::Result<Answer> {
         let call = self.call(notification)?;
         if !self.listener.waits(notification.id) {
-            return Ok(Answer::Later);
+            return Ok(Answer::Nothing);
         }
         if call.socket.network != self.ground.boxed {
             return Err(Errno::EACCES);
@@ -111,6 +125,18 @@ impl Broker {
         let backlog = notification.arguments[1] as i32;
         let listen = || sockets::listen(call.fd.as_fd(), backlog);
         Ok(Answer::Now(self.identity.assumed(listen)))
+    }
+}
+
+impl UnixCall {
+    fn new(call: Call, bytes: Vec<u8>, _file: Option<OwnedFd>) -> Self {
+        let [retry, _] = RETRY;
+        UnixCall {
+            call,
+            bytes,
+            _file,
+            retry,
+        }
     }
 }
 

@@ -394,7 +394,7 @@ mod tests {
             pids: parent("pids"),
             cpu: parent("cpu"),
         };
-        let mut group = Group::make(&limits(Place::Legacy(legacy))).unwrap();
+        let group = Group::make(&limits(Place::Legacy(legacy))).unwrap();
         join(&group.to_join().unwrap()).unwrap();
         let [memory, pids, cpu] = [0, 1, 2].map(|index| content(&group.folders[index]));
         let expected = [

@@ -109,7 +109,7 @@ pub fn in_child(act: impl FnOnce() -> Result<(), Trouble>) -> Result<(), Trouble
 /// Runs `act` in a child in a new user namespace and these others (CLONE_NEW*), once our own ids are mapped.
 pub fn in_namespaces(others: i32, act: impl FnOnce() -> Result<(), Trouble>) -> Result<(), Trouble> {
     let trial = Trial::new()?;
-    match clone(libc::CLONE_NEWUSER | others, None).map_err(Trouble::Clone)? {
+    match clone(libc::CLONE_NEWUSER | others).map_err(Trouble::Clone)? {
         Side::Child => trial.perform(act),
         Side::Parent { child, .. } => trial.observe(child, |child| {
             launch::write_maps(child, getuid().as_raw(), getgid().as_raw()).map_err(Trouble::Map)

@@ -6,7 +6,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::getuid;
 
-use super::super::clone::{Side, clone};
+use super::super::clone::{Side, clone_into};
 use super::super::limits::{Group, Made, Means, choose_group, counts_processes, groups, join};
 use super::child::{Trouble, in_child, sleep};
 use super::{Finding, State};
@@ -88,7 +88,7 @@ fn prove(limits: &Group) -> Result<(), Trouble> {
             is_in_one("self")
         });
     }
-    let child = match clone(0, group.to_start_in())? {
+    let child = match clone_into(0, group.to_start_in())? {
         Side::Child => sleep(),
         Side::Parent { child, .. } => child,
     };

@@ -66,7 +66,7 @@ pub const ALL: &[Ability] = &[
 ];
 
 /// A second layer: `run` works without.
-const fn optional(
+pub const fn optional(
     name: &'static str,
     cost: &'static str,
     prove: fn() -> Result<&'static str, Trouble>,
@@ -79,7 +79,7 @@ const fn optional(
 
 /// Made by clone3(2), as init is.
 fn pidfd() -> Result<&'static str, Trouble> {
-    let (child, pidfd) = match clone(0, None)? {
+    let (child, pidfd) = match clone(0)? {
         Side::Child => sleep(),
         Side::Parent { child, pidfd } => (child, pidfd),
     };
@@ -145,7 +145,7 @@ fn filter() -> Result<&'static str, Trouble> {
         let filter = compile::server(true, false).map_err(|_| Errno::EINVAL)?;
         prctl::set_no_new_privs()?;
         sys::install_filter(&filter)?;
-        refused(clone(0, None).map(drop), Errno::ENOSYS)?;
+        refused(clone(0).map(drop), Errno::ENOSYS)?;
         // Without the filter it is ENOENT, whoever asks.
         refused(mount_nowhere(), Errno::EPERM)
     })?;
