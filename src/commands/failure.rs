@@ -42,6 +42,10 @@ fn limit(kind: mcp_sandbox_platform::Kind, why: &str) -> Error {
             "nobody can tell whether stdin and stdout are idle (\"resources.idle\"): {why}"
         ))
         .hint("start it with streams of its own user, or drop idle"),
+        Kind::Disk => Error::setup(format!(
+            "nobody can tell how much what is mounted writable grows (\"resources.disk\"): {why}"
+        ))
+        .hint("mount a folder of another file system"),
         _ => Error::setup(format!("the control group of the box cannot be made: {why}")).hint(ASK_THE_DOCTOR),
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 
 use super::super::sys;
+use super::find;
 use crate::Bytes;
 
 /// The root of the box, from outside.
@@ -35,7 +36,6 @@ impl Boxed {
     /// `root` is a descriptor of the root folder of the box, which nobody in it can write to.
     pub fn new(root: OwnedFd) -> Self {
         let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE);
-        let swaps = fs::read_to_string("/proc/swaps").is_ok_and(|text| text.lines().count() > 1);
         Boxed {
             root,
             page: page
@@ -43,7 +43,7 @@ impl Boxed {
                 .flatten()
                 .and_then(|page| page.try_into().ok())
                 .unwrap_or(4096),
-            swaps,
+            swaps: find::swaps(),
         }
     }
 

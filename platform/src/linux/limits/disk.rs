@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
+use nix::sys::stat::stat;
 use nix::sys::statvfs::statvfs;
 
 use crate::Bytes;
@@ -47,13 +48,16 @@ struct Place {
 
 impl Disk {
     /// Begins to watch; nothing if nothing is writable. Call it before the server starts.
-    pub fn new(most: Bytes, folders: &[PathBuf]) -> Option<Self> {
+    ///
+    /// # Errors
+    /// A file system does not say what is in use.
+    pub fn new(most: Bytes, folders: &[PathBuf]) -> nix::Result<Option<Self>> {
         let mut devices = Vec::new();
         let mut places = Vec::new();
         for path in folders {
-            let Ok(found) = fs::metadata(path) else { continue };
-            if !devices.contains(&found.dev()) {
-                devices.push(found.dev());
+            let device = stat(path)?.st_dev;
+            if !devices.contains(&device) {
+                devices.push(device);
                 let (used, files) = in_use(path)?;
                 places.push(Place {
                     path: path.clone(),
@@ -62,7 +66,7 @@ impl Disk {
                 });
             }
         }
-        (!places.is_empty()).then(|| Disk {
+        Ok((!places.is_empty()).then(|| Disk {
             most,
             folders: folders.to_vec(),
             // Times of files are kept in steps of a few milliseconds.
@@ -72,7 +76,7 @@ impl Disk {
             last: 0,
             walk: None,
             peak: Bytes(0),
-        })
+        }))
     }
 
     /// Looks; whether the limit is passed. The box must not wait for a walk over many files, so another thread does it.
@@ -122,11 +126,11 @@ impl Disk {
 }
 
 /// Bytes and files in use on the file system of a path.
-fn in_use(path: &Path) -> Option<(u64, u64)> {
-    let found = statvfs(path).ok()?;
+fn in_use(path: &Path) -> nix::Result<(u64, u64)> {
+    let found = statvfs(path)?;
     let blocks = found.blocks().saturating_sub(found.blocks_free());
     let files = found.files().saturating_sub(found.files_free());
-    Some((blocks.saturating_mul(found.fragment_size()), files))
+    Ok((blocks.saturating_mul(found.fragment_size()), files))
 }
 
 /// What the files below `folders` hold that were made since; a number above `enough` may be too small.

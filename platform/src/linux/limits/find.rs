@@ -35,6 +35,11 @@ pub fn groups() -> Groups {
     }
 }
 
+/// Whether any swap is in use.
+pub fn swaps() -> bool {
+    fs::read_to_string("/proc/swaps").is_ok_and(|text| text.lines().count() > 1)
+}
+
 /// The folder of a group of the unified hierarchy, by its name in /proc/PID/cgroup.
 pub fn unified_folder(group: &str) -> Option<PathBuf> {
     let mounts = hierarchies(&fs::read_to_string("/proc/self/mountinfo").ok()?);
@@ -164,8 +169,10 @@ fn legacy(mounts: &[Hierarchy], own: &str) -> Legacy {
         let limits = parent == hierarchy.at || parent.join(limit).exists();
         (may_write(&parent) && limits).then_some(parent)
     };
+    // Where swap is not accounted a limit of the memory bounds nothing.
+    let bounded = |parent: &PathBuf| !swaps() || parent.join("memory.memsw.limit_in_bytes").exists();
     Legacy {
-        memory: find("memory", "memory.limit_in_bytes"),
+        memory: find("memory", "memory.limit_in_bytes").filter(bounded),
         pids: find("pids", "pids.max"),
         cpu: find("cpu", "cpu.cfs_quota_us"),
     }

@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 
 use super::choice::{self, Place};
 use super::janitor::Janitor;
-use super::scope;
+use super::{find, scope};
 use crate::{Bytes, Percent};
 
 /// How every group of ours begins.
@@ -240,8 +240,7 @@ fn start_time(pid: &str) -> Option<String> {
 
 fn set(file: &Path, value: &str) -> io::Result<()> {
     match fs::write(file, value) {
-        // Files that not every kernel has say no more than what the others say already.
-        Err(error) if OPTIONAL.iter().any(|name| file.ends_with(name)) => {
+        Err(error) if OPTIONAL.iter().any(|name| file.ends_with(name)) && !find::swaps() => {
             let missing = [io::ErrorKind::NotFound, io::ErrorKind::PermissionDenied];
             if missing.contains(&error.kind()) {
                 Ok(())
@@ -253,7 +252,7 @@ fn set(file: &Path, value: &str) -> io::Result<()> {
     }
 }
 
-/// Swap that is not accounted: there the kernel lets the group have none, or has none itself.
+/// What kernels without swap do not have, or without its accounting; that does no harm where no swap is in use.
 const OPTIONAL: [&str; 3] = [
     "memory.swap.max",
     "memory.memsw.limit_in_bytes",

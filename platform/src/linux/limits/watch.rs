@@ -80,6 +80,8 @@ impl Watcher {
             .transpose()
             .map_err(refused(Kind::Idle))?;
         let group = enforcement.group.as_ref().map(Group::make).transpose();
+        let disk = watch.disk.map(|most| Disk::new(most, &watch.writable));
+        let disk = disk.transpose().map_err(refused(Kind::Disk))?.flatten();
         let now = Instant::now();
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
         Ok(Watcher {
@@ -88,10 +90,7 @@ impl Watcher {
             start: now,
             timeout: watch.timeout.map(Timeout::new),
             idle,
-            disk: watch
-                .disk
-                .and_then(|most| Disk::new(most, &watch.writable))
-                .map(|disk| (disk, now + 5 * OFTEN)),
+            disk: disk.map(|disk| (disk, now + 5 * OFTEN)),
             memory: watch.memory.map(Memory::new),
             throttle: watch.cpu.map(|cap| Throttle::new(cap, cores)),
             next: now,
