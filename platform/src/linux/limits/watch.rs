@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 
 use super::census::{Boxed, Process};
@@ -205,6 +206,7 @@ impl Watcher {
             self.next = now + COUNT;
             return None;
         };
+        let before = own_time();
         let processes = boxed.processes();
         let tasks = processes.iter().map(|process| process.tasks).sum();
         self.most_tasks = self.most_tasks.max(tasks);
@@ -227,13 +229,11 @@ impl Watcher {
             over = over.or((tasks > most).then_some(Kind::Processes));
         }
         // However much there is to look at, the looking stays cheap. A pause ends in time all the same.
-        let cost = now.elapsed();
-        let cheap = if self.paused() {
-            Duration::ZERO
-        } else {
-            cost * SHARE
+        let cheap = match self.paused() {
+            true => Duration::ZERO,
+            false => own_time().saturating_sub(before) * SHARE,
         };
-        self.next = now + cost + nap.max(cheap.min(COUNT));
+        self.next = now + nap.max(cheap.min(COUNT));
         over
     }
 
@@ -315,6 +315,11 @@ impl Watcher {
         });
         hits.collect()
     }
+}
+
+/// Processor time of this thread: on a busy machine far less than the time that passes.
+fn own_time() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }
 
 /// What a run used, and the limits that it reached.
