@@ -21,8 +21,9 @@ use crate::{Bytes, Hit, Kind, Usage};
 const COUNT: Duration = Duration::from_secs(2);
 /// Between two counts of processes and threads where the supervisor alone bounds them.
 const OFTEN: Duration = Duration::from_millis(10);
-/// A look takes no more than this share of a core: one in so many parts.
+/// A look takes no more than this share of a core, one in so many parts, as long as it is not put off longer than this.
 const SHARE: u32 = 400;
+const LATEST: Duration = Duration::from_millis(50);
 
 /// What the supervisor has to do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -228,12 +229,12 @@ impl Watcher {
             nap = nap.min(OFTEN);
             over = over.or((tasks > most).then_some(Kind::Processes));
         }
-        // However much there is to look at, the looking stays cheap. A pause ends in time all the same.
+        // Looking stays cheap, but never so rare that a box close to its limit runs far beyond. A pause ends in time.
         let cheap = match self.paused() {
             true => Duration::ZERO,
             false => own_time().saturating_sub(before) * SHARE,
         };
-        self.next = now + nap.max(cheap.min(COUNT));
+        self.next = now + nap.max(cheap.min(LATEST));
         over
     }
 
