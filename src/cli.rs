@@ -49,6 +49,8 @@ pub enum Command {
     },
     /// Show what a server could see, do and reach, without starting it
     Explain(Explain),
+    /// Say whether a server could reach a host, and by which line of which file
+    Why(Why),
     /// Try everything the box is made of on this host, and tell the cure of what fails
     Doctor {
         /// Print JSON for programs
@@ -109,6 +111,21 @@ pub struct Explain {
     pub command: Vec<OsString>,
 }
 
+#[derive(Debug, Args)]
+pub struct Why {
+    #[command(flatten)]
+    pub policy: PolicyArgs,
+    /// Print JSON for programs
+    #[arg(long)]
+    pub json: bool,
+    /// A name or an address, or `localhost` for this machine's loopback; without PORT every port is told
+    #[arg(value_name = "HOST[:PORT]")]
+    pub destination: String,
+    /// The server and its arguments, to find the profile that fits
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
 /// What decides the policy of a run.
 #[derive(Debug, Args)]
 pub struct PolicyArgs {
@@ -124,6 +141,9 @@ pub struct PolicyArgs {
     /// Show a path, writable; at the same place unless AT (absolute) is given
     #[arg(long, value_name = "PATH[:AT]", value_parser = OsStringValueParser::new().map(split_path))]
     pub write: Vec<(PathBuf, Option<PathBuf>)>,
+    /// Let the server reach a host: a name, *.SUFFIX, an address or net, localhost:PORT; ports 80 and 443 unless given
+    #[arg(long, value_name = "HOST[:PORTS]")]
+    pub allow: Vec<String>,
     /// Pass a variable of ours, or set one
     #[arg(long, value_name = "NAME[=VALUE]", value_parser = OsStringValueParser::new().map(split_variable))]
     pub env: Vec<(OsString, Option<OsString>)>,

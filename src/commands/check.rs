@@ -5,7 +5,7 @@
 
 use super::out;
 use crate::error::{Diagnostic, Error, printable};
-use crate::policy::mounts;
+use crate::policy::{mounts, network};
 use crate::profile::{self, Flags, Host, in_order};
 
 /// Checks profiles by name or file and prints one line for each valid one.
@@ -44,6 +44,10 @@ fn check(reference: &str, host: &Host) -> Result<Vec<Diagnostic>, Error> {
     for variant in &variants {
         match mounts::resolve(variant, host) {
             Ok(resolved) => warnings.extend(resolved.warnings),
+            Err(more) => found.extend(more),
+        }
+        match network::resolve(variant) {
+            Ok(resolved) => warnings.extend(resolved.warnings.into_iter().chain(resolved.remarks)),
             Err(more) => found.extend(more),
         }
         found.extend(profile::expand::run(variant, host).err().unwrap_or_default());

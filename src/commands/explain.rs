@@ -6,7 +6,7 @@ use mcp_sandbox_platform::linux::{self, ALLOWED, ARGUMENTS, REFUSED};
 use mcp_sandbox_platform::{Access, HomeKind, Mount, Policy, Support, quote};
 use serde_json::{Value, json};
 
-use super::{out, plan, request};
+use super::{out, plan, reach, request};
 use crate::cli::Explain;
 use crate::error::{Error, printable};
 use crate::host::Facts;
@@ -31,7 +31,7 @@ pub fn text(resolved: &Resolved) -> String {
         ("Profile", profile(resolved)),
         ("Command", command(policy)),
         ("Sees", sees(resolved)),
-        ("Reaches", vec![network(policy)]),
+        ("Reaches", reach::lines(&policy.network)),
         ("Does", does(policy)),
         ("Environment", environment(policy)),
     ];
@@ -109,8 +109,8 @@ fn sees(resolved: &Resolved) -> Vec<String> {
     lines
 }
 
-/// Access, path in the box, where it is from.
-type Row = (Access, String, String);
+/// A word such as the access, a path in the box or a host, where it is from.
+pub type Row = (&'static str, String, String);
 
 fn row(mount: &Mount) -> Row {
     let from = match mount.source == mount.at {
@@ -118,7 +118,7 @@ fn row(mount: &Mount) -> Row {
         false => format!("from {}, ", printable(&mount.source)),
     };
     let reason = format!("{from}{}", printable(&mount.reason));
-    (mount.access, printable(&mount.at), reason)
+    (name(mount.access), printable(&mount.at), reason)
 }
 
 /// What the box has of its own.
@@ -129,22 +129,22 @@ fn own(policy: &Policy) -> [Row; 2] {
     };
     let tmp = format!("private, in memory, {}, gone at the end", policy.tmp);
     [
-        (Access::Write, printable(&policy.home.at), home),
-        (Access::Write, "/tmp".into(), tmp),
+        (name(Access::Write), printable(&policy.home.at), home),
+        (name(Access::Write), "/tmp".into(), tmp),
     ]
 }
 
 /// Rows in columns; the last column goes to a line of its own where it would not fit.
-fn aligned(rows: &[Row]) -> Vec<String> {
+pub fn aligned(rows: &[Row]) -> Vec<String> {
     const MOST: usize = 30;
     let widths = rows.iter().map(|(_, at, _)| at.chars().count());
     let width = widths.filter(|width| *width <= MOST).max().unwrap_or(0);
-    let lines = rows.iter().flat_map(|(access, at, reason)| {
-        let line = format!("{:ACCESS$}{at:width$}  {reason}", name(*access));
+    let lines = rows.iter().flat_map(|(word, at, reason)| {
+        let line = format!("{word:ACCESS$}{at:width$}  {reason}");
         match line.chars().count() <= WIDTH {
             true => vec![line],
             false => vec![
-                format!("{:ACCESS$}{at}", name(*access)),
+                format!("{word:ACCESS$}{at}"),
                 format!("{:1$}{reason}", "", ACCESS + 2),
             ],
         }
@@ -165,10 +165,6 @@ fn wrapped(words: impl IntoIterator<Item = String>, width: usize) -> Vec<String>
         }
     }
     lines
-}
-
-fn network(_policy: &Policy) -> String {
-    "nothing but its own loopback: no host, no name server, no socket of the host".into()
 }
 
 fn does(policy: &Policy) -> Vec<String> {
@@ -234,7 +230,7 @@ fn json(resolved: &Resolved, plan: &[String], support: &Support) -> Value {
         "links": policy.links.iter().map(|link| json!({"at": printable(&link.at), "target": printable(&link.target)})).collect::<Vec<_>>(),
         "home": {"at": printable(&policy.home.at), "kind": kind, if kind == "ephemeral" { "bytes" } else { "path" }: place},
         "tmp": {"at": "/tmp", "bytes": policy.tmp.0},
-        "network": "none",
+        "network": reach::json(&policy.network),
         "process": {
             "spawn": policy.process.spawn,
             "uid": policy.process.user.uid,

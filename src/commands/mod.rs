@@ -9,8 +9,10 @@ mod failure;
 mod manual;
 pub mod out;
 pub mod profiles;
+mod reach;
 pub mod run;
 mod status;
+pub mod why;
 
 use std::process::ExitCode;
 
@@ -27,6 +29,7 @@ use crate::profile::Flags;
 pub fn dispatch(command: Command) -> Result<ExitCode, Error> {
     match command {
         Command::Run(args) => return run::run(args),
+        Command::Why(args) => return why::run(args),
         Command::Doctor { json } => return doctor::run(json),
         Command::Demo { json } => return demo::run(json),
         Command::DemoPart(part) => return demo::part(part),
@@ -60,6 +63,7 @@ fn request(args: PolicyArgs, command: Vec<std::ffi::OsString>) -> Request {
         context,
         read,
         write,
+        allow,
         env,
         cwd,
     } = args;
@@ -69,6 +73,7 @@ fn request(args: PolicyArgs, command: Vec<std::ffi::OsString>) -> Request {
         flags: Flags {
             read,
             write,
+            allow,
             env,
             cwd,
         },

@@ -8,7 +8,7 @@ use mcp_sandbox_platform::linux::{self, Exit, Plan};
 use mcp_sandbox_platform::net::Denials;
 use mcp_sandbox_platform::{Access, HomeKind, Mount, Policy, quote};
 
-use super::{blocked, explain, failure, out, plan, request};
+use super::{blocked, explain, failure, out, plan, reach, request};
 use crate::cli::Run;
 use crate::commands::status::StatusFile;
 use crate::error::Error;
@@ -97,11 +97,12 @@ fn status_lines(resolved: &Resolved, plan: &Plan) -> Vec<String> {
         ""
     };
     let mut lines = vec![format!(
-        "mcp-sandbox: profile {}{picked}, tier namespaces: {}{}, {}, no network, Landlock {}, seccomp",
+        "mcp-sandbox: profile {}{picked}, tier namespaces: {}{}, {}, {}, Landlock {}, seccomp",
         quote(&policy.profile),
         folders(&resolved.asked),
         runtime(resolved),
         home(policy),
+        reach::summary(&policy.network),
         plan.landlock_abi,
     )];
     lines.extend(resolved.hidden.iter().map(|path| {
@@ -128,6 +129,9 @@ fn runtime(resolved: &Resolved) -> String {
 
 /// `npx` and its like fail in a box without a network with an error that does not say so.
 fn downloads(resolved: &Resolved) -> Option<String> {
+    if !resolved.policy.network.is_empty() {
+        return None;
+    }
     const DOWNLOADERS: [&str; 6] = ["npx", "bunx", "pnpx", "uvx", "pipx", "pnpm"];
     let name = Path::new(resolved.policy.command.argv.first()?)
         .file_name()?

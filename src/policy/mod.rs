@@ -4,14 +4,13 @@ mod arguments;
 pub mod environment;
 mod links;
 pub mod mounts;
+pub mod network;
 pub mod sensitive;
 
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
-use mcp_sandbox_platform::{
-    Access, Bytes, Command, Home, HomeKind, Link, Mount, Network, Policy, Process, quote,
-};
+use mcp_sandbox_platform::{Access, Bytes, Command, Home, HomeKind, Link, Mount, Policy, Process, quote};
 
 use crate::error::{Diagnostic, Error};
 use crate::host::{Account, Facts};
@@ -54,14 +53,11 @@ const HOME_SIZE: Bytes = Bytes(1 << 30);
 /// # Errors
 /// Whatever in the profile, the flags or the command cannot be carried out here.
 pub fn resolve(request: &Request, facts: &Facts) -> Result<Resolved, Error> {
-    let (name, mut warnings) = choose(request, facts)?;
-    let picked = request.profile.is_none() && name.is_some();
-    let profile = profile::open(
-        name.as_deref(),
-        request.context.as_deref(),
-        &request.flags,
-        &facts.profile,
-    )?;
+    let Chosen {
+        profile,
+        picked,
+        mut warnings,
+    } = open(request, facts)?;
     let command = command(request, &profile, facts)?;
     let runtime = runtime::resolve(&command, &facts.runtime)?;
     let system = runtime::system();
@@ -69,6 +65,8 @@ pub fn resolve(request: &Request, facts: &Facts) -> Result<Resolved, Error> {
 
     let given = mounts::resolve(&profile, &facts.profile).map_err(Error::profile)?;
     warnings.extend(given.warnings);
+    let reached = network::resolve(&profile).map_err(Error::profile)?;
+    warnings.extend(reached.warnings);
     let (mut asked, mut guarded) = (given.mounts, given.guarded);
     let own = |asked: &[Mount]| in_order(asked, &system.mounts, &runtime.mounts);
     if let Some(access) = profile.path_args.value.access() {
@@ -123,7 +121,7 @@ pub fn resolve(request: &Request, facts: &Facts) -> Result<Resolved, Error> {
         links,
         home,
         tmp: profile.tmp.value,
-        network: Network::none(),
+        network: reached.network,
     };
     Ok(Resolved {
         policy,
@@ -133,6 +131,34 @@ pub fn resolve(request: &Request, facts: &Facts) -> Result<Resolved, Error> {
         warnings,
         notes: runtime.notes,
         hidden,
+    })
+}
+
+/// The profile of a request.
+#[derive(Debug, Clone)]
+pub struct Chosen {
+    pub profile: Profile,
+    /// It was picked by its `command.match`.
+    pub picked: bool,
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Loads the profile that is asked for or fits.
+///
+/// # Errors
+/// There is none of that name, or it is not valid.
+pub fn open(request: &Request, facts: &Facts) -> Result<Chosen, Error> {
+    let (name, warnings) = choose(request, facts)?;
+    let profile = profile::open(
+        name.as_deref(),
+        request.context.as_deref(),
+        &request.flags,
+        &facts.profile,
+    )?;
+    Ok(Chosen {
+        profile,
+        picked: request.profile.is_none() && name.is_some(),
+        warnings,
     })
 }
 

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use mcp_sandbox_platform::net::{Dns, Inspect};
 use mcp_sandbox_platform::{Access, Bytes};
 
 use super::origin::{Located, Origin};
 use crate::error::Diagnostic;
+use crate::net::{self, HostPattern};
 
 /// One profile file, read and checked, its bases not yet looked up.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -34,6 +36,10 @@ pub struct Layer {
     pub path_args: Option<Located<PathArgs>>,
     pub home: Option<Located<HomeMode>>,
     pub tmp: Option<Located<Bytes>>,
+    pub allow: List<HostPattern>,
+    pub block: List<HostPattern>,
+    pub dns: Option<Located<Dns>>,
+    pub inspect: Option<Located<Inspect>>,
     pub spawn: Option<Located<bool>>,
     pub user: Option<Located<User>>,
     pub capabilities: List<String>,
@@ -101,6 +107,8 @@ pub struct Flags {
     pub read: Vec<(PathBuf, Option<PathBuf>)>,
     /// `--write PATH[:AT]`
     pub write: Vec<(PathBuf, Option<PathBuf>)>,
+    /// `--allow HOST[:PORTS]`
+    pub allow: Vec<String>,
     /// `--env NAME[=VALUE]`: with a value it sets, without it passes.
     pub env: Vec<(OsString, Option<OsString>)>,
     /// `--cwd`
@@ -119,6 +127,10 @@ impl Layer {
             path_args: self.path_args.or(lower.path_args),
             home: self.home.or(lower.home),
             tmp: self.tmp.or(lower.tmp),
+            allow: self.allow.over(lower.allow, HostPattern::same),
+            block: self.block.over(lower.block, HostPattern::same),
+            dns: self.dns.or(lower.dns),
+            inspect: self.inspect.or(lower.inspect),
             spawn: self.spawn.or(lower.spawn),
             user: self.user.or(lower.user),
             capabilities: self.capabilities.over(lower.capabilities, String::eq),
@@ -130,6 +142,8 @@ impl Layer {
     /// The same settings with every given list replacing what lies below, as contexts have it.
     pub fn replacing(mut self) -> Layer {
         self.mounts.replaces |= !self.mounts.items.is_empty();
+        self.allow.replaces |= !self.allow.items.is_empty();
+        self.block.replaces |= !self.block.items.is_empty();
         self.capabilities.replaces |= !self.capabilities.items.is_empty();
         self.env_pass.replaces |= !self.env_pass.items.is_empty();
         self
@@ -190,7 +204,7 @@ impl Flags {
     /// The flags as a layer.
     ///
     /// # Errors
-    /// A finding for each `--env` that does not name a variable.
+    /// A finding for each `--allow` that is no host and each `--env` that does not name a variable.
     pub fn layer(&self) -> Result<Layer, Vec<Diagnostic>> {
         let cwd = self.cwd.clone();
         let read = self
@@ -206,8 +220,8 @@ impl Flags {
             ..Layer::default()
         };
         layer.mounts.items = read.chain(write).collect();
+        let mut found = self.allow_into(&mut layer);
         let origin = Origin::flag("--env");
-        let mut found = Vec::new();
         for (name, value) in &self.env {
             if let Err(message) = valid_env_name(&name.to_string_lossy()) {
                 found.push(origin.diagnostic(message, "write --env NAME or --env NAME=VALUE"));
@@ -218,6 +232,18 @@ impl Flags {
             }
         }
         if found.is_empty() { Ok(layer) } else { Err(found) }
+    }
+
+    fn allow_into(&self, layer: &mut Layer) -> Vec<Diagnostic> {
+        let origin = Origin::flag("--allow");
+        let mut found = Vec::new();
+        for text in &self.allow {
+            match HostPattern::parse(text, net::List::Allow) {
+                Ok(pattern) => layer.allow.items.push(origin.at(pattern)),
+                Err((message, hint)) => found.push(origin.diagnostic(message, hint)),
+            }
+        }
+        found
     }
 }
 

@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::ops::Range;
 use std::sync::Arc;
 
+use mcp_sandbox_platform::net::{Dns, Inspect};
 use mcp_sandbox_platform::{Access, quote};
 use toml::de::{DeTable, DeValue};
 
@@ -15,32 +16,36 @@ use super::origin::{Located, Source};
 use super::read::{Reader, Table, Value, place_in_bytes};
 use super::{expand, in_order, word};
 use crate::error::Diagnostic;
+use crate::net::{self, HostPattern};
 
 /// A profile is a page of text; what is larger is something else.
 pub const MOST_BYTES: usize = 1 << 20;
 
-const TOP: [&str; 7] = [
+const TOP: [&str; 8] = [
     "version",
     "description",
     "extends",
     "command",
     "filesystem",
+    "network",
     "process",
     "contexts",
 ];
 const COMMAND: [&str; 3] = ["match", "run", "cwd"];
 const FILESYSTEM: [&str; 4] = ["mounts", "path_args", "home", "tmp"];
 const MOUNT: [&str; 4] = ["path", "at", "access", "create"];
+const NETWORK: [&str; 4] = ["allow", "block", "dns", "inspect"];
 const PROCESS: [&str; 4] = ["spawn", "user", "capabilities", "env"];
 const ENV: [&str; 2] = ["pass", "set"];
-const CONTEXT: [&str; 3] = ["command", "filesystem", "process"];
+const CONTEXT: [&str; 4] = ["command", "filesystem", "network", "process"];
 const CONTEXT_COMMAND: [&str; 2] = ["run", "cwd"];
 
 /// The table of the schema that has a key, for whoever wrote it elsewhere.
 pub fn table_of(key: &str) -> Option<&'static str> {
-    let tables: [(&str, &[&str]); 5] = [
+    let tables: [(&str, &[&str]); 6] = [
         ("[command]", &COMMAND),
         ("[filesystem]", &FILESYSTEM),
+        ("[network]", &NETWORK),
         ("[process]", &PROCESS),
         ("[process.env]", &ENV),
         ("a mount", &MOUNT),
@@ -194,6 +199,12 @@ fn read_layer(reader: &mut Reader<'_>, parent: &Table<'_>, prefix: &str, command
             read_filesystem(reader, &table, &mut layer);
         }
     }
+    if let Some(value) = parent.value("network") {
+        let title = format!("[{prefix}network]");
+        if let Some(table) = reader.table(&title, value, &NETWORK) {
+            read_network(reader, &table, &mut layer);
+        }
+    }
     if let Some(value) = parent.value("process") {
         let title = format!("[{prefix}process]");
         if let Some(table) = reader.table(&title, value, &PROCESS) {
@@ -258,6 +269,28 @@ fn read_mount<'t>(reader: &mut Reader<'_>, value: &'t Value<'t>) -> Option<Locat
         reader.found_at(&create.origin, message, "add access = \"write\" or drop create");
     }
     Some(reader.origin(&value.span()).at(mount))
+}
+
+fn read_network(reader: &mut Reader<'_>, table: &Table<'_>, layer: &mut Layer) {
+    layer.allow = hosts(reader, table, "allow", net::List::Allow);
+    layer.block = hosts(reader, table, "block", net::List::Block);
+    layer.dns = table.value("dns").and_then(|value| {
+        let words = [("filtered", Dns::Filtered), ("off", Dns::Off)];
+        reader.word("dns", value, &words)
+    });
+    layer.inspect = table.value("inspect").and_then(|value| {
+        let words = [("none", Inspect::None), ("sni", Inspect::Sni)];
+        reader.word("inspect", value, &words)
+    });
+}
+
+fn hosts(reader: &mut Reader<'_>, table: &Table<'_>, key: &str, list: net::List) -> List<HostPattern> {
+    let patterns = table.value(key).and_then(|value| {
+        reader.list(key, value, |reader, item| {
+            reader.parsed(key, item, |text| HostPattern::parse(text, list))
+        })
+    });
+    patterns.map(List::given).unwrap_or_default()
 }
 
 fn read_process(reader: &mut Reader<'_>, table: &Table<'_>, layer: &mut Layer) {

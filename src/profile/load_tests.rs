@@ -58,8 +58,16 @@ capabilities = ["net_bind_service", "CAP_KILL"]
 [process.env]
 pass = ["GITHUB_TOKEN"]
 set = { NODE_ENV = "production", KEY = "two\nlines" }
+[network]
+allow = ["api.github.com", "*.Example.com:8000-8100", "localhost:5432", "10.1.2.0/24:5432", "[fd00::/64]:5432"]
+block = ["169.254.0.0/16", "localhost"]
+dns = "filtered"
+inspect = "sni"
 [contexts.ci.command]
 cwd = "/ci"
+[contexts.ci.network]
+allow = ["ci.example"]
+block = []
 [contexts.ci.filesystem]
 mounts = []
 tmp = "2MB"
@@ -95,6 +103,19 @@ fn every_field_arrives() {
     assert_eq!(layer.path_args.as_ref().unwrap().value, PathArgs::Read);
     assert_eq!(layer.home.as_ref().unwrap().value, HomeMode::Persistent);
     assert_eq!(layer.tmp.as_ref().unwrap().value, Bytes(1 << 20));
+    assert_eq!(
+        hosts(&layer.allow.items),
+        [
+            "api.github.com",
+            "*.example.com:8000-8100",
+            "localhost:5432",
+            "10.1.2.0/24:5432",
+            "[fd00::/64]:5432"
+        ]
+    );
+    assert_eq!(hosts(&layer.block.items), ["169.254.0.0/16", "localhost"]);
+    assert_eq!(layer.dns.as_ref().unwrap().value, Dns::Filtered);
+    assert_eq!(layer.inspect.as_ref().unwrap().value, Inspect::Sni);
     assert!(!layer.spawn.as_ref().unwrap().value);
     assert_eq!(layer.user.as_ref().unwrap().value, User::Uid(1000));
     assert_eq!(
@@ -105,12 +126,45 @@ fn every_field_arrives() {
     assert_eq!(layer.env_set[&OsString::from("KEY")].value, "two\nlines");
 }
 
+fn hosts(list: &[Located<HostPattern>]) -> Vec<String> {
+    list.iter().map(|one| one.value.to_string()).collect()
+}
+
+#[test]
+fn every_host_that_is_none_is_told_at_its_place() {
+    let error = with(
+        "[network]\nallow = [\"a.com\", \"a..com\",\n  \"localhost\", 5]\nblock = [\"localhost\", \"10.0.0.1/8\"]\n\
+         dns = \"of\"\ninspect = true",
+    )
+    .unwrap_err();
+    let lines: Vec<&str> = error.lines().filter(|line| line.starts_with("p.toml")).collect();
+    let starts = [
+        "p.toml:3:19: error: \"a..com\" is not a host: it has an empty part between dots",
+        "p.toml:4:3: error: \"localhost\" needs a port",
+        "p.toml:4:16: error: \"allow\" must be a string, found an integer",
+        "p.toml:5:23: error: \"10.0.0.1/8\" is not a host: its address has bits beyond the length of the net",
+        "p.toml:6:7: error: unknown value \"of\" for \"dns\"",
+        "p.toml:7:11: error: \"inspect\" must be a string, found a boolean",
+    ];
+    assert_eq!(lines.len(), starts.len(), "{error}");
+    for (line, start) in lines.iter().zip(starts) {
+        assert!(line.starts_with(start), "{line}");
+    }
+    assert!(
+        with("allow = []")
+            .unwrap_err()
+            .contains("it belongs in [network]")
+    );
+}
+
 #[test]
 fn lists_of_contexts_replace_and_empty_lists_do_too() {
     let profile = read(WHOLE).unwrap();
     let ci = &profile.contexts["ci"];
     assert!(ci.mounts.replaces && ci.mounts.items.is_empty());
     assert!(ci.env_pass.replaces && !ci.capabilities.replaces);
+    assert!(ci.allow.replaces && ci.block.replaces && ci.block.items.is_empty());
+    assert_eq!(hosts(&ci.allow.items), ["ci.example"]);
     assert_eq!(
         (ci.tmp.as_ref().unwrap().value, &ci.home),
         (Bytes(2_000_000), &None)
@@ -142,7 +196,6 @@ fn an_unknown_key_names_the_nearest_and_all_valid_ones() {
 #[test]
 fn settings_that_do_not_exist_yet_are_refused() {
     for (text, key) in [
-        ("[network]\nallow = []", "network"),
         ("[resources]\nmemory = \"1GB\"", "resources"),
         ("[tools]", "tools"),
         ("degrade = []", "degrade"),
@@ -151,7 +204,8 @@ fn settings_that_do_not_exist_yet_are_refused() {
             "[filesystem]\nmounts = [{ path = \"/x\", exclude = [] }]",
             "exclude",
         ),
-        ("[contexts.ci.network]\nallow = []", "network"),
+        ("[network]\nhosts = []", "hosts"),
+        ("[contexts.ci.resources]", "resources"),
         ("[contexts.ci]\nextends = []", "extends"),
         ("[contexts.ci]\nversion = 1", "version"),
         ("[contexts.ci.contexts.x]", "contexts"),

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use mcp_sandbox_platform::Bytes;
+use mcp_sandbox_platform::net::{Dns, Inspect};
 use proptest::prelude::*;
 
 use super::*;
+use crate::net::HostPattern;
 use crate::profile::load::load;
 use crate::profile::{HomeMode, Located, PathText, Source};
 
@@ -195,6 +197,7 @@ fn flags_lie_over_everything() {
     let flags = Flags {
         read: vec![("r".into(), None)],
         write: vec![("w".into(), Some("/at".into()))],
+        allow: vec!["A.com".into(), "b.com:22".into(), "a.com.".into()],
         env: vec![("A".into(), Some("1".into())), ("B".into(), None)],
         cwd: Some("sub".into()),
     };
@@ -213,6 +216,12 @@ fn flags_lie_over_everything() {
     );
     assert!(passed(&profile).contains(&"B"));
     assert_eq!(profile.mounts[1].origin.to_string(), "--read");
+    assert_eq!(
+        written(&profile.allow),
+        ["A.com", "b.com:22"],
+        "the same host is listed once"
+    );
+    assert_eq!(profile.allow[0].origin.to_string(), "--allow");
 }
 
 #[test]
@@ -230,6 +239,58 @@ fn flags_name_variables() {
     }
 }
 
+fn written(list: &[Located<HostPattern>]) -> Vec<&str> {
+    list.iter().map(|one| one.value.text.as_str()).collect()
+}
+
+#[test]
+fn hosts_of_bases_add_up_and_empty_lists_and_contexts_replace() {
+    let base =
+        "[network]\nallow = [\"a.com\", \"b.com:22\"]\nblock = [\"c.com\"]\ndns = \"off\"\ninspect = \"sni\"";
+    let child = "[network]\nallow = [\"B.com.:22\", \"b.com\"]\ndns = \"filtered\"\n\
+        [contexts.one.network]\nallow = [\"d.com\"]\n[contexts.none.network]\nallow = []";
+    let both = merged(&[base, child]);
+    assert_eq!(written(&both.allow), ["a.com", "b.com:22", "b.com"]);
+    assert_eq!(written(&both.block), ["c.com"]);
+    assert_eq!(
+        (both.dns.value, both.inspect.value),
+        (Dns::Filtered, Inspect::Sni)
+    );
+    assert_eq!(written(&merged(&[base, "[network]\nallow = []"]).allow), [""; 0]);
+    assert_eq!(written(&merged(&[base, "[network]\nblock = []"]).block), [""; 0]);
+    assert_eq!(
+        written(&in_context(&[base, child], "one").unwrap().allow),
+        ["d.com"]
+    );
+    let none = in_context(&[base, child], "none").unwrap();
+    assert_eq!(
+        (written(&none.allow), written(&none.block)),
+        (vec![], vec!["c.com"])
+    );
+    let nothing = merged(&[]);
+    assert_eq!((nothing.allow, nothing.block), (vec![], vec![]));
+    assert_eq!(
+        (nothing.dns.value, nothing.inspect.value),
+        (Dns::Filtered, Inspect::None)
+    );
+}
+
+#[test]
+fn flags_that_are_no_hosts_are_told_all_at_once() {
+    let flags = Flags {
+        allow: vec!["https://a.com/".into(), "fine.com".into(), "127.1".into()],
+        ..Flags::default()
+    };
+    let error = merge("p", Vec::new(), None, &flags).unwrap_err().to_string();
+    let lines: Vec<&str> = error.lines().filter(|line| !line.starts_with("  hint")).collect();
+    assert_eq!(lines.len(), 2, "{error}");
+    assert!(
+        lines[0].starts_with("--allow: error: \"https://a.com/\" is not a host: it is a URL"),
+        "{error}"
+    );
+    assert!(lines[1].starts_with("--allow: error: \"127.1\""), "{error}");
+}
+
 /// Any layer a file can give.
 fn layer() -> impl Strategy<Value = Layer> {
     let names = || {
@@ -243,8 +304,8 @@ fn layer() -> impl Strategy<Value = Layer> {
         prop::option::of("[a-c]"),
     );
     let set = prop::collection::btree_map("[E-H]", "[0-9]", 0..3);
-    (names(), names(), mounts, scalars, set, any::<bool>()).prop_map(
-        |(pass, capabilities, mounts, scalars, set, context)| {
+    (names(), names(), names(), mounts, scalars, set, any::<bool>()).prop_map(
+        |(pass, capabilities, hosts, mounts, scalars, set, context)| {
             let mut text = String::new();
             let (tmp, spawn, cwd) = scalars;
             text.extend(cwd.map(|cwd| format!("[command]\ncwd = \"/{cwd}\"\n")));
@@ -255,6 +316,10 @@ fn layer() -> impl Strategy<Value = Layer> {
             text.extend(
                 mounts.map(|all| format!("mounts = [{}]\n", all.into_iter().map(mount).collect::<String>())),
             );
+            text += "[network]\n";
+            for list in ["allow", "block"] {
+                text.extend(hosts.iter().map(|all| format!("{list} = {all:?}\n")));
+            }
             text += "[process]\n";
             text.extend(spawn.map(|spawn| format!("spawn = {spawn}\n")));
             let known = |letter: &String| {

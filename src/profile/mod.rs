@@ -22,12 +22,14 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use mcp_sandbox_platform::net::{Dns, Inspect};
 use mcp_sandbox_platform::{Access, Bytes};
 
 pub use layer::{Flags, HomeMode, List, Mount, PathArgs, PathText, RawProfile, User};
 pub use origin::{Located, Origin, Source};
 
 use crate::error::{Diagnostic, Error};
+use crate::net::HostPattern;
 
 /// What profiles need to know about the host and its user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +65,11 @@ pub struct Profile {
     pub path_args: Located<PathArgs>,
     pub home: Located<HomeMode>,
     pub tmp: Located<Bytes>,
+    pub allow: Vec<Located<HostPattern>>,
+    /// Wins over `allow`.
+    pub block: Vec<Located<HostPattern>>,
+    pub dns: Located<Dns>,
+    pub inspect: Located<Inspect>,
     pub spawn: Located<bool>,
     pub user: Located<User>,
     /// Upper case with the `CAP_` prefix.

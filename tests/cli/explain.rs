@@ -85,7 +85,7 @@ fn the_json_is_the_policy_and_its_mounts_are_those_of_the_plan() {
     assert_eq!(json["process"]["capabilities"][0], "CAP_KILL");
     assert_eq!(json["tmp"]["bytes"], 7_000_000);
     assert_eq!(json["home"]["kind"], "persistent");
-    assert_eq!(json["network"], "none");
+    assert_eq!(json["network"]["allow"], Value::Array(Vec::new()));
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let list = |key: &str| json[key].as_array().unwrap().clone();
     let mounts: Vec<String> = list("mounts")

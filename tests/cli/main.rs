@@ -10,4 +10,5 @@ mod explain;
 mod flags;
 mod pages;
 mod runtimes;
+mod why;
 mod words;

@@ -106,10 +106,6 @@ fn keys_that_do_not_exist_are_refused_at_their_place() {
     let case = Case::new();
     for (text, expected) in [
         (
-            "[network]\nallow = []",
-            "2:2: error: unknown key \"network\" in a profile",
-        ),
-        (
             "[resources]\nmemory = \"1GB\"",
             "2:2: error: unknown key \"resources\" in a profile",
         ),

@@ -11,6 +11,7 @@ mod environment;
 mod filesystem;
 mod format;
 mod home;
+mod network;
 mod process;
 mod refused;
 mod variables;

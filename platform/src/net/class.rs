@@ -189,7 +189,7 @@ impl Class {
         )
     }
 
-    /// The class as an adjective before "address", as in `a link-local address`.
+    /// The class as an adjective before "address".
     pub fn word(self) -> &'static str {
         match self {
             Class::Loopback => "loopback",
@@ -210,9 +210,11 @@ impl Class {
     }
 }
 
+/// As in `a link-local address`.
 impl fmt::Display for Class {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
+        let article = if *self == Class::Unspecified { "an" } else { "a" };
+        write!(f, "{article} {} address", self.word())
     }
 }
 

@@ -225,7 +225,7 @@ impl fmt::Display for Refusal<'_> {
             Refusal::Internal(class) => {
                 write!(
                     f,
-                    "it is a {class} address, which only a rule for the address itself allows"
+                    "it is {class}, which only a rule for the address itself allows"
                 )
             }
         }
