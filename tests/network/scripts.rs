@@ -1,0 +1,91 @@
+//! Python in the box and outside it: a script says `label: result` line by line.
+
+use std::collections::BTreeMap;
+use std::process::{Command, Output};
+
+use crate::common::Host;
+use crate::world::internet;
+
+/// What every script begins with.
+const PRELUDE: &str = include_str!("scripts/prelude.py");
+
+/// What a script said.
+#[derive(Debug)]
+pub struct Said {
+    pub lines: BTreeMap<String, String>,
+    pub stderr: String,
+}
+
+impl Said {
+    pub fn of(output: &Output) -> Self {
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{}: {stdout}\n{stderr}", output.status);
+        let line = |line: &str| line.split_once(": ").map(|(label, said)| (label.into(), said.into()));
+        Said {
+            lines: stdout.lines().filter_map(line).collect(),
+            stderr,
+        }
+    }
+
+    /// The result of a label.
+    #[track_caller]
+    pub fn get(&self, label: &str) -> &str {
+        let line = self.lines.get(label);
+        line.unwrap_or_else(|| panic!("no {label:?}: {self:#?}"))
+    }
+
+    /// Asserts these results, all of them.
+    #[track_caller]
+    pub fn is(&self, expected: &[(&str, &str)]) {
+        for (label, result) in expected {
+            assert_eq!(&self.get(label), result, "{label}: {self:#?}");
+        }
+        assert_eq!(self.lines.len(), expected.len(), "{self:#?}");
+    }
+
+    /// Asserts that every result is one of these.
+    #[track_caller]
+    pub fn all_are(&self, results: &[&str]) {
+        assert!(!self.lines.is_empty(), "{self:#?}");
+        for (label, result) in &self.lines {
+            assert!(results.contains(&result.as_str()), "{label}: {self:#?}");
+        }
+    }
+}
+
+/// A script in a box with these flags.
+#[track_caller]
+pub fn boxed(host: &Host, flags: &[&str], script: &str) -> Said {
+    internet();
+    let mut command = host.run(flags);
+    command.arg("python3");
+    said(command, script)
+}
+
+/// The same outside.
+#[track_caller]
+pub fn bare(host: &Host, script: &str) -> Said {
+    internet();
+    said(host.command("python3"), script)
+}
+
+/// What is not hostile must not notice the box at all: the same script says the same in it. What it said.
+#[track_caller]
+pub fn same(host: &Host, flags: &[&str], script: &str) -> Said {
+    let (bare, boxed) = (bare(host, script), boxed(host, flags, script));
+    assert!(!bare.lines.is_empty(), "{bare:#?}");
+    assert_eq!(bare.lines, boxed.lines, "in the box: {boxed:#?}");
+    boxed
+}
+
+#[track_caller]
+fn said(mut command: Command, script: &str) -> Said {
+    let output = command.arg("-c").arg(format!("{PRELUDE}\n{script}")).output();
+    Said::of(&output.expect("python3"))
+}
+
+/// As flags of the command line.
+pub fn allow<'a>(rules: &[&'a str]) -> Vec<&'a str> {
+    rules.iter().flat_map(|rule| ["--allow", *rule]).collect()
+}
