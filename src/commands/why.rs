@@ -131,7 +131,8 @@ fn text(answer: &Answer<'_>) -> Vec<String> {
             vec![format!("denied: {destination}"), format!("  {refusal}")]
         }
     };
-    if answer.open.is_some() {
+    let other_ports = matches!(answer.verdict, Verdict::Refused(Refusal::Port));
+    if answer.open.is_some() || other_ports {
         let rows: Vec<_> = answer
             .rules
             .iter()

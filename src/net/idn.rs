@@ -70,7 +70,8 @@ fn to_ascii(text: &str, host: &str) -> Result<String, Refusal> {
             let hint = format!("if {} is meant, write that", quote(ascii.as_ref()));
             return Err(refused(text, "it has characters that stand for other ones", hint));
         }
-        if let Some(label) = host.split('.').find(|label| mixes_scripts(label)) {
+        let mut international = host.split('.').filter(|label| !label.is_ascii());
+        if let Some(label) = international.find(|label| mixes_scripts(label)) {
             let why = format!("{} mixes scripts or has signs that are no letters", quote(label));
             return Err(refused(
                 text,

@@ -50,6 +50,7 @@ fn every_form_of_host() {
         ("XN--BCHER-KVA.de", "xn--bcher-kva.de"),
         ("*.faß.de", "*.xn--fa-hia.de"),
         ("例え.jp", "xn--r8jz45g.jp"),
+        ("my_host-1.Bücher.de", "my_host-1.xn--bcher-kva.de"),
     ] {
         assert_eq!(canonical(text, List::Allow), expected, "{text}");
         assert_eq!(canonical(text, List::Block), expected, "{text}");

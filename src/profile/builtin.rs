@@ -72,6 +72,9 @@ mod tests {
         let layer = default_layer();
         assert!(layer.path_args.is_some() && layer.home.is_some() && layer.tmp.is_some());
         assert!(layer.spawn.is_some() && layer.user.is_some());
+        assert!(layer.dns.is_some() && layer.inspect.is_some());
+        // Not even an empty list: as a base it would empty what another base allows.
+        assert!(layer.allow == Default::default() && layer.block == Default::default());
         assert!(layer.mounts.items.is_empty() && layer.capabilities.items.is_empty());
         assert!((8..=16).contains(&layer.env_pass.items.len()));
     }

@@ -37,7 +37,7 @@ fn each_answer_has_its_reason_and_its_exit_code() {
             "api.github.com:22",
             1,
             &[
-                "denied: api.github.com:22\n  allow names it with other ports\n",
+                "denied: api.github.com:22\n  allow names it with other ports\n  allow  api.github.com, ports 80,443  ../conf/p.toml:4\n",
                 "--allow api.github.com:22",
             ],
         ),

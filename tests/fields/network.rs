@@ -96,7 +96,7 @@ fn check_tells_what_a_rule_may_mean_beyond_its_words() {
     let said = case.check();
     said.says(&[
         "../conf/p.toml:3:10: warning: anyone can have a name below \"github.io\"",
-        "\"xn--80ak6aa92e.com\", which is read as \"аррӏе.com\"",
+        "\"аррӏе.com\" is \"xn--80ak6aa92e.com\" in DNS",
         "warning: \"169.254.169.254\" gives the server metadata of AWS",
         "warning: \"0.0.0.0/0\" is every public address",
     ]);

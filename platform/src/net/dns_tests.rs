@@ -6,12 +6,12 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// `api.github.com` and `*.example.com` are allowed, 198.18.0.2 is the former's.
-struct Some2;
+/// `api.github.com` and names below `example.com` are allowed, 198.18.0.2 is the former's.
+struct Two;
 
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 2);
 
-impl Zone for Some2 {
+impl Zone for Two {
     fn allows(&self, name: &Name) -> bool {
         name.as_str() == "api.github.com" || name.as_str().ends_with(".example.com")
     }
@@ -163,7 +163,7 @@ fn words(rcode: u16, answers: &[&str]) -> Said {
 
 /// What is said at once.
 fn at_once(packet: &[u8]) -> Said {
-    match receive(packet, &Some2) {
+    match receive(packet, &Two) {
         Act::Reply(reply) | Act::Refuse(reply, _) => said(&reply),
         Act::Ignore => panic!("ignored: {packet:02x?}"),
         Act::Resolve(_, name) => panic!("resolves {name}"),
@@ -171,7 +171,7 @@ fn at_once(packet: &[u8]) -> Said {
 }
 
 fn resolving(packet: &[u8]) -> (Query, Name) {
-    match receive(packet, &Some2) {
+    match receive(packet, &Two) {
         Act::Resolve(query, name) => (query, name),
         _ => panic!("not resolved: {packet:02x?}"),
     }
@@ -264,7 +264,7 @@ fn a_name_that_is_not_allowed_is_not_found_and_told() {
         ("secret-a-b-c.tunnel.test", "secret-a-b-c.tunnel.test"),
     ] {
         for kind in [1, 28, 16, 65] {
-            match receive(&asking(asked, kind, 1), &Some2) {
+            match receive(&asking(asked, kind, 1), &Two) {
                 Act::Refuse(reply, name) => {
                     assert_eq!((said(&reply), name.as_str()), (words(3, &[]), told));
                 }
@@ -355,6 +355,29 @@ fn reverse_look_ups_know_our_addresses_only() {
 }
 
 #[test]
+fn the_longest_name_behind_an_address_fits() {
+    struct Longest(Name);
+    impl Zone for Longest {
+        fn allows(&self, _: &Name) -> bool {
+            true
+        }
+        fn behind(&self, _: Ipv4Addr) -> Option<Name> {
+            Some(self.0.clone())
+        }
+    }
+    let label = "x".repeat(63);
+    let longest = [&label[..], &label, &label, &label[..61]].join(".");
+    let asked = with_opt(asking("200.200.19.198.in-addr.arpa", 12, 1), 0, 0);
+    let zone = Longest(Name::parse(&longest).unwrap());
+    let Act::Reply(reply) = receive(&asked, &zone) else {
+        panic!("no reply");
+    };
+    let expected = format!("200.200.19.198.in-addr.arpa 30 {longest}.");
+    assert_eq!(said(&reply), words(0, &[&expected]));
+    assert!(reply.as_bytes().len() <= 512);
+}
+
+#[test]
 fn edns_is_answered_in_kind() {
     let (query, _) = resolving(&with_opt(asking("api.github.com", 1, 1), 0, 0x8000));
     let reply = query.exists(ADDRESS).unwrap();
@@ -405,7 +428,7 @@ fn other_operations_are_not_implemented() {
     ] {
         let mut packet = asking("api.github.com", 1, 1);
         packet[2] |= opcode.to_int() << 3;
-        match receive(&packet, &Some2) {
+        match receive(&packet, &Two) {
             Act::Reply(reply) => {
                 let message = Message::from_slice(reply.as_bytes()).unwrap();
                 assert_eq!(message.header().rcode().to_int(), 4);
@@ -421,7 +444,7 @@ fn what_is_not_a_query_is_ignored() {
     let mut response = asking("api.github.com", 1, 1);
     response[2] |= 0x80;
     for packet in [&response[..], &[], &[0], &response[..11]] {
-        assert!(matches!(receive(packet, &Some2), Act::Ignore));
+        assert!(matches!(receive(packet, &Two), Act::Ignore));
     }
 }
 
@@ -513,15 +536,15 @@ proptest! {
 
 /// An answer repeats the number of its query, is one, fits in a datagram, and can be read.
 fn check(packet: &[u8]) {
-    let reply = match receive(packet, &Some2) {
+    let reply = match receive(packet, &Two) {
         Act::Ignore => return,
         Act::Reply(reply) => reply,
         Act::Refuse(reply, name) => {
-            assert!(!Some2.allows(&name));
+            assert!(!Two.allows(&name));
             reply
         }
         Act::Resolve(query, name) => {
-            assert!(Some2.allows(&name));
+            assert!(Two.allows(&name));
             query.exists(ADDRESS).unwrap()
         }
     };

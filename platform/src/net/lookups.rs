@@ -33,10 +33,10 @@ pub const QUEUE: usize = 64;
 pub const WAITING: usize = 4096;
 
 /// The most names that something is remembered of.
-pub const REMEMBERED: usize = 4096;
+pub const REMEMBERED: usize = 1024;
 
 /// The most addresses kept of one name.
-pub const ADDRESSES: usize = 64;
+pub const ADDRESSES: usize = 32;
 
 /// The addresses of a name, in the order in which the host would try them.
 pub type Addresses = Arc<[IpAddr]>;
@@ -248,10 +248,7 @@ impl<W> Lookups<W> {
 
     fn remember(&mut self, name: &Name, outcome: &Outcome, now: Instant) {
         if !self.known.contains_key(name) && self.known.len() >= REMEMBERED {
-            self.known.retain(|_, known| known.useful(now));
-            if self.known.len() >= REMEMBERED {
-                return;
-            }
+            self.make_room(now);
         }
         let known = self.known.entry(name.clone()).or_default();
         match outcome {
@@ -269,9 +266,27 @@ impl<W> Lookups<W> {
             }
         }
     }
+
+    /// Drops what is of no more use, or else what is oldest: who has just asked must find the answer.
+    fn make_room(&mut self, now: Instant) {
+        self.known.retain(|_, known| known.useful(now));
+        while self.known.len() >= REMEMBERED {
+            let oldest = self.known.iter().min_by_key(|(_, known)| known.since());
+            let Some(name) = oldest.map(|(name, _)| name.clone()) else {
+                return;
+            };
+            self.known.remove(&name);
+        }
+    }
 }
 
 impl Known {
+    /// When something was last learned.
+    fn since(&self) -> Option<Instant> {
+        let learned = self.addresses.as_ref().map(|(_, learned)| *learned);
+        learned.max(self.failure.map(|(_, at)| at))
+    }
+
     /// The outcome that needs no look-up.
     fn present(&self, now: Instant) -> Option<Outcome> {
         if let Some(error) = self.recent_failure(now) {
@@ -292,7 +307,7 @@ impl Known {
     }
 }
 
-/// The addresses without repetitions, which come from one entry per socket type, and not too many.
+/// The addresses without repetitions, and not too many.
 fn distinct(found: Vec<IpAddr>) -> Outcome {
     let mut addresses: Vec<IpAddr> = Vec::new();
     for address in found {

@@ -245,13 +245,21 @@ fn forgotten_addresses_are_asked_for_again_unless_they_are_new() {
 fn what_is_remembered_has_an_end_and_makes_room() {
     let (mut lookups, now) = (Test::default(), Instant::now());
     let host = |number: usize| name(&format!("h{number}.test"));
+    let later = |number: usize| now + Duration::from_millis(number as u64);
     for number in 0..REMEMBERED + 10 {
-        let _ = lookups.finished(&host(number), Err(ResolveError::NotFound), now);
+        let _ = lookups.finished(&host(number), Ok(vec![ip(1)]), later(number));
+        assert_eq!(lookups.addresses(&host(number), later(number)), found(1).ok());
     }
     assert_eq!(lookups.known.len(), REMEMBERED);
-    let later = now + FAILED;
-    let _ = lookups.finished(&host(REMEMBERED + 10), Ok(vec![ip(1)]), later);
-    assert_eq!(lookups.known.len(), 1);
+    // The oldest are gone.
+    let now = later(REMEMBERED + 10);
+    assert_eq!(lookups.addresses(&host(9), now), None);
+    assert_eq!(lookups.addresses(&host(10), now), found(1).ok());
+    // What nobody needs goes before that.
+    let _ = lookups.finished(&host(10), Err(ResolveError::NotFound), now);
+    let _ = lookups.finished(&host(0), Ok(vec![ip(1)]), now + FAILED);
+    assert_eq!(lookups.addresses(&host(11), now + FAILED), found(1).ok());
+    assert_eq!(lookups.known.len(), REMEMBERED);
 }
 
 #[test]

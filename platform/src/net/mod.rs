@@ -223,10 +223,7 @@ impl fmt::Display for Refusal<'_> {
             }
             Refusal::Port => f.write_str("allow names it with other ports"),
             Refusal::Internal(class) => {
-                write!(
-                    f,
-                    "it is {class}, which only a rule for the address itself allows"
-                )
+                write!(f, "it is {class}, which only a rule for such addresses allows")
             }
         }
     }

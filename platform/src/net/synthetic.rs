@@ -4,7 +4,6 @@
 //! has. An address is never given to a second name, so that a program that keeps one for hours reaches what it
 //! asked for.
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::Name;
@@ -23,23 +22,29 @@ pub const MOST: usize = 4096;
 /// Which name has which address. Empty at first, only ever grows.
 #[derive(Debug, Default)]
 pub struct Synthetic {
+    /// In the order of their addresses.
     names: Vec<Name>,
-    places: BTreeMap<Name, u16>,
+    /// Places in `names`, in the order of the names.
+    sorted: Vec<u16>,
 }
 
 impl Synthetic {
     /// The address of a name, a new one when it has none yet; nothing when all are given away.
     pub fn address(&mut self, name: &Name) -> Option<Ipv4Addr> {
-        if let Some(place) = self.places.get(name) {
-            return Some(address(*place));
+        let names = &self.names;
+        let found = self
+            .sorted
+            .binary_search_by(|place| names[usize::from(*place)].cmp(name));
+        match found {
+            Ok(at) => Some(address(self.sorted[at])),
+            Err(_) if names.len() >= MOST => None,
+            Err(at) => {
+                let place = names.len() as u16;
+                self.names.push(name.clone());
+                self.sorted.insert(at, place);
+                Some(address(place))
+            }
         }
-        if self.names.len() >= MOST {
-            return None;
-        }
-        let place = self.names.len() as u16;
-        self.names.push(name.clone());
-        self.places.insert(name.clone(), place);
-        Some(address(place))
     }
 
     /// The name that an address stands for.

@@ -9,20 +9,25 @@ use std::io::IoSliceMut;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open};
+use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use nix::unistd::Pid;
 
 use super::super::sys;
 
-/// Descriptors of threads that have called before.
+/// Threads that have called before.
 #[derive(Default)]
-pub struct Callers {
-    pidfds: HashMap<Pid, OwnedFd>,
+pub struct Callers(HashMap<Pid, Caller>);
+
+/// What is kept of a thread.
+struct Caller {
+    pidfd: OwnedFd,
+    /// `/proc/THREAD/fdinfo`, opened once: it stays this thread's, and leads nowhere when the thread has ended.
+    descriptors: Option<OwnedFd>,
 }
 
-/// How many are kept; all are dropped when there are more.
+/// How many are kept; all are dropped when there are more. Each takes two descriptors of ours.
 const MOST_KEPT: usize = 64;
 
 impl Callers {
@@ -31,20 +36,50 @@ impl Callers {
     /// # Errors
     /// EBADF when it has none of that number, ESRCH when it is gone.
     pub fn descriptor(&mut self, thread: Pid, number: RawFd) -> nix::Result<OwnedFd> {
-        if let Some(pidfd) = self.pidfds.get(&thread) {
-            match sys::pidfd_getfd(pidfd.as_fd(), number) {
+        if let Some(caller) = self.0.get(&thread) {
+            match sys::pidfd_getfd(caller.pidfd.as_fd(), number) {
                 // A thread of the same number that has ended since.
-                Err(Errno::ESRCH) => drop(self.pidfds.remove(&thread)),
+                Err(Errno::ESRCH) => drop(self.0.remove(&thread)),
                 other => return other,
             }
         }
         let pidfd = open_thread(thread)?;
         let fd = sys::pidfd_getfd(pidfd.as_fd(), number);
-        if self.pidfds.len() >= MOST_KEPT {
-            self.pidfds.clear();
+        if self.0.len() >= MOST_KEPT {
+            self.0.clear();
         }
-        self.pidfds.insert(thread, pidfd);
+        let descriptors = None;
+        self.0.insert(thread, Caller { pidfd, descriptors });
         fd
+    }
+
+    /// Whether a descriptor closes when its owner executes another program (proc_pid_fdinfo(5)).
+    ///
+    /// The table of a process that is not dumpable cannot be read by an ordinary user. Its socket then closes, as nearly
+    /// all do: a program that is never given it loses less than a program that is given it by mistake.
+    pub fn closes_on_exec(&mut self, thread: Pid, number: RawFd) -> bool {
+        let flags = self.flags(thread, number);
+        flags.is_none_or(|flags| flags & libc::O_CLOEXEC != 0)
+    }
+
+    fn flags(&mut self, thread: Pid, number: RawFd) -> Option<i32> {
+        let caller = self.0.get_mut(&thread)?;
+        if caller.descriptors.is_none() {
+            let path = CString::new(format!("/proc/{thread}/fdinfo")).ok()?;
+            caller.descriptors = sys::openat2(sys::cwd(), &path, libc::O_PATH | libc::O_DIRECTORY, 0).ok();
+        }
+        let name = CString::new(number.to_string()).ok()?;
+        let file = openat(
+            caller.descriptors.as_ref()?,
+            name.as_c_str(),
+            OFlag::O_RDONLY | OFlag::O_CLOEXEC,
+            Mode::empty(),
+        );
+        let mut bytes = [0; 128];
+        let length = nix::unistd::read(file.ok()?, &mut bytes).ok()?;
+        let text = std::str::from_utf8(&bytes[..length]).ok()?;
+        let flags = text.lines().find_map(|line| line.strip_prefix("flags:"))?;
+        i32::from_str_radix(flags.trim(), 8).ok()
     }
 }
 
@@ -80,29 +115,6 @@ pub fn memory(thread: Pid, address: u64, length: usize) -> nix::Result<Vec<u8>> 
         Ok(_) | Err(Errno::EFAULT) => Err(Errno::EFAULT),
         Err(errno) => Err(errno),
     }
-}
-
-/// Whether a descriptor closes when its owner executes another program (proc_pid_fdinfo(5)).
-///
-/// The table of a process that is not dumpable cannot be read by an ordinary user. Its socket then closes, as nearly all
-/// do: a program that is never given it loses less than a program that is given it by mistake.
-pub fn closes_on_exec(thread: Pid, number: RawFd) -> bool {
-    let text = read_small(&format!("/proc/{thread}/fdinfo/{number}"));
-    let line = text
-        .iter()
-        .flat_map(|text| text.lines())
-        .find_map(|line| line.strip_prefix("flags:"));
-    let flags = line.and_then(|flags| i32::from_str_radix(flags.trim(), 8).ok());
-    flags.is_none_or(|flags| flags & libc::O_CLOEXEC != 0)
-}
-
-/// The beginning of a file of /proc, read in one call.
-fn read_small(path: &str) -> Option<String> {
-    let path = CString::new(path).ok()?;
-    let file = open(path.as_c_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).ok()?;
-    let mut bytes = [0; 128];
-    let length = nix::unistd::read(file.as_fd(), &mut bytes).ok()?;
-    std::str::from_utf8(&bytes[..length]).ok().map(str::to_owned)
 }
 
 /// The directory that the thread's paths begin at when they begin with a slash.

@@ -111,8 +111,11 @@ impl Broker {
             addresses.sort_by_key(|address| self.failed.contains_key(&address.ip()));
         }
         let blocking = call.is_blocking();
+        let close_on_exec = self
+            .callers
+            .closes_on_exec(call.notification.thread, call.number);
         self.try_next(Dial {
-            close_on_exec: caller::closes_on_exec(call.notification.thread, call.number),
+            close_on_exec,
             patience: blocking.then(|| options::patience(call.fd.as_fd())).flatten(),
             addresses: addresses.into_iter(),
             current: None,
@@ -156,16 +159,17 @@ impl Broker {
     }
 
     /// Connects a new socket of the host's network, told what the server's was told.
-    fn begin(&self, call: &Call, to: SocketAddr) -> nix::Result<(OwnedFd, bool)> {
+    fn begin(&mut self, call: &Call, to: SocketAddr) -> nix::Result<(OwnedFd, bool)> {
         let family = match to {
             SocketAddr::V6(_) => libc::AF_INET6,
             SocketAddr::V4(_) => call.socket.family,
         };
-        let (socket, family) = match (tcp_socket(family), to) {
+        let (socket, family) = match (self.fresh_socket(family), to) {
             // A host without IPv6 has no IPv6 sockets, and its servers use them for IPv4 all the same.
             (Err(Errno::EAFNOSUPPORT), SocketAddr::V4(_)) => (tcp_socket(libc::AF_INET)?, libc::AF_INET),
             (socket, _) => (socket?, family),
         };
+        self.wanted = Some(family);
         let fresh = &self.options[usize::from(call.socket.family == libc::AF_INET6)];
         fresh.carry(call.fd.as_fd(), socket.as_fd());
         let connected = match sockets::connect(socket.as_fd(), &address::bytes(family, to)) {
@@ -177,6 +181,21 @@ impl Broker {
             fcntl(&socket, FcntlArg::F_SETFL(OFlag::O_RDWR))?;
         }
         Ok((socket, connected))
+    }
+
+    /// A socket of the host's network; the one that was made beforehand if there is one of the family.
+    fn fresh_socket(&mut self, family: i32) -> nix::Result<OwnedFd> {
+        match self.spare.take() {
+            Some((of, socket)) if of == family => Ok(socket),
+            _ => tcp_socket(family),
+        }
+    }
+
+    /// Makes a socket for the next connection while nobody waits for it.
+    pub(super) fn prepare_socket(&mut self) {
+        if let (None, Some(family)) = (&self.spare, self.wanted) {
+            self.spare = tcp_socket(family).ok().map(|socket| (family, socket));
+        }
     }
 
     /// Puts a socket in the place of the server's, everywhere the server knows it.

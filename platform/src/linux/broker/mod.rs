@@ -57,6 +57,9 @@ struct Broker {
     failed: HashMap<IpAddr, Instant>,
     /// Sockets that took their place when the call that they were made for had been interrupted.
     unannounced: VecDeque<u64>,
+    /// The family of the socket that was needed last, and one of it for the next connection.
+    wanted: Option<i32>,
+    spare: Option<(i32, OwnedFd)>,
 }
 
 /// A call on a socket, with what it must be carried out on.
@@ -113,6 +116,8 @@ impl Broker {
             options: [ipv4, ipv6],
             failed: HashMap::new(),
             unannounced: VecDeque::new(),
+            wanted: None,
+            spare: None,
             ground,
         })
     }
@@ -129,7 +134,10 @@ impl Broker {
             }
             if called.contains(PollFlags::POLLIN) {
                 match self.listener.receive() {
-                    Ok(Some(notification)) => self.handle(&notification),
+                    Ok(Some(notification)) => {
+                        self.handle(&notification);
+                        self.prepare_socket();
+                    }
                     Ok(None) => {}
                     Err(_) => return,
                 }
@@ -261,6 +269,8 @@ fn settled(socket: &OwnedFd) -> Option<nix::Result<()>> {
     let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)];
     match poll(&mut fds, PollTimeout::ZERO) {
         Ok(0) => None,
+        // Nothing but room to write: that is no error.
+        Ok(_) if fds[0].revents() == Some(PollFlags::POLLOUT) => Some(Ok(())),
         Ok(_) => Some(super::sockets::take_error(socket.as_fd())),
         Err(errno) => Some(Err(errno)),
     }

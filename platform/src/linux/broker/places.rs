@@ -13,7 +13,7 @@ use nix::sys::stat::fstat;
 use nix::unistd::Pid;
 
 use super::super::sys;
-use super::caller::{Callers, closes_on_exec};
+use super::caller::Callers;
 
 /// Notices whether a socket lives on after our own descriptor of it is closed.
 ///
@@ -80,7 +80,8 @@ pub fn replace_all(
         }
     }
     for number in sockets {
-        replace(number, closes_on_exec(thread, number))?;
+        let close_on_exec = callers.closes_on_exec(thread, number);
+        replace(number, close_on_exec)?;
     }
     registrations
         .iter()

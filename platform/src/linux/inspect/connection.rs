@@ -283,6 +283,15 @@ impl Connection {
         }
     }
 
+    /// How much memory the first bytes take.
+    pub fn held(&self) -> usize {
+        match &self.phase {
+            Phase::Judging { first, .. } | Phase::Connecting { first, .. } => first.capacity(),
+            Phase::Flowing { out, .. } => out.held(),
+            Phase::Stranger | Phase::Over(_) => 0,
+        }
+    }
+
     /// Whether the pipe of a direction holds something, or could: after an error nobody knows.
     pub fn may_hold_bytes(&self, way: Way) -> bool {
         match &self.phase {

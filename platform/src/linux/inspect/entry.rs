@@ -36,7 +36,8 @@ impl Means {
 
     /// Watches an end of a connection. Edges suffice: the state machine remembers what is ready.
     fn watch(&self, socket: &TcpStream, id: Id, side: Side) -> nix::Result<()> {
-        let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLET;
+        let flow = EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT | EpollFlags::EPOLLRDHUP;
+        let flags = flow | EpollFlags::EPOLLPRI | EpollFlags::EPOLLET;
         self.epoll.add(socket, EpollEvent::new(flags, token(id, side)))
     }
 }

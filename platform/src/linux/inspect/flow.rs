@@ -72,6 +72,11 @@ impl Flow {
         &self.head[self.sent..]
     }
 
+    /// How much memory the judged bytes take; none when they are sent.
+    pub fn held(&self) -> usize {
+        self.head.capacity()
+    }
+
     /// Whether the pipe holds something.
     pub fn holds_bytes(&self) -> bool {
         self.piped > 0

@@ -79,9 +79,9 @@ impl Inspector {
     /// Says that the connection from `peer`, the local address of the server's socket, was opened for `port` of
     /// `name`, which is at the judged `addresses`, tried in this order.
     ///
-    /// Holds for one connection that arrives within [`book::PATIENCE`]; a later call for the same `peer` replaces it.
-    /// One that arrived up to [`connection::GRACE`] before this call is served too. Returns `false` when so many
-    /// expectations wait already that this one is not noted; the connection will be reset.
+    /// Holds for one connection that arrives within ten seconds; a later call for the same `peer` replaces it. One
+    /// that arrived up to a second before this call is served too; one that is never announced is reset. Returns
+    /// `false` when so many expectations wait already that this one is not noted; the connection will be reset.
     pub fn expect(&self, peer: SocketAddr, name: Name, port: u16, addresses: Vec<SocketAddr>) -> bool {
         let expected = Expected {
             name,

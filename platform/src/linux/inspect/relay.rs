@@ -31,6 +31,12 @@ const ARRIVALS: usize = 64;
 /// How long the listener is left alone when not even a connection to be reset can be accepted.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// The most that all connections may hold of their first bytes, in bytes, when some hold more than is common.
+const MOST_HELD: usize = 8 << 20;
+
+/// What nearly every client's first bytes fit in.
+const COMMON_HELD: usize = 16 * 1024;
+
 const LISTENER: u64 = 0;
 const WAKE: u64 = 1;
 
@@ -125,6 +131,10 @@ impl Relay {
         let Some(entry) = self.entries.get_mut(&id) else {
             return;
         };
+        // Urgent data stops splice(2) for good, and then looks like the end; neither TLS nor HTTP has any.
+        if flags.contains(EpollFlags::EPOLLPRI) {
+            return self.end(id, Action::Reset);
+        }
         let failed = flags.contains(EpollFlags::EPOLLERR);
         if failed && side == Side::Host && entry.connection.is_connecting() {
             entry.connection.failed(side);
@@ -144,11 +154,12 @@ impl Relay {
 
     /// Carries out actions of a connection until it waits, ends, or has had its turn.
     fn drive(&mut self, id: Id) {
-        let Some(entry) = self.entries.get_mut(&id) else {
-            return;
-        };
         let now = Instant::now();
         for _ in 0..TURN {
+            let too_much = self.holds_too_much(id);
+            let Some(entry) = self.entries.get_mut(&id) else {
+                return;
+            };
             match entry.connection.next(now) {
                 Action::Wait => {
                     let deadline = entry.connection.deadline();
@@ -156,10 +167,21 @@ impl Relay {
                     return;
                 }
                 ending @ (Action::Close | Action::Reset | Action::Refuse(..)) => return self.end(id, ending),
+                Action::Receive if too_much => return self.end(id, Action::Reset),
                 action => entry.act(&action, &mut self.means, &self.shared),
             }
         }
         self.again.insert(id);
+    }
+
+    /// Whether a connection holds more of its first bytes than most need, while all together hold more than they may.
+    fn holds_too_much(&self, id: Id) -> bool {
+        let held = |entry: &Entry| entry.connection.held();
+        let much = self
+            .entries
+            .get(&id)
+            .is_some_and(|entry| held(entry) > COMMON_HELD);
+        much && self.entries.values().map(held).sum::<usize>() > MOST_HELD
     }
 
     fn end(&mut self, id: Id, ending: Action) {

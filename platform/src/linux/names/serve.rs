@@ -122,7 +122,7 @@ impl Server {
         let Some(udp) = &self.udp else {
             return;
         };
-        // A longer datagram is cut, and then malformed.
+        // What is cut off a longer datagram was of no interest, or its lack makes the rest malformed.
         let mut buffer = [0; LARGEST_QUERY];
         for _ in 0..DATAGRAMS {
             match udp.recv_from(&mut buffer) {

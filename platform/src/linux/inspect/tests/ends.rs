@@ -2,11 +2,11 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags, poll};
-use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::socket::{MsgFlags, send, setsockopt, sockopt};
 
 use super::super::connection::GRACE;
 use super::super::relay::MOST_CONNECTIONS;
@@ -128,6 +128,25 @@ fn a_reset_is_seen_while_the_other_side_takes_nothing() {
     drop(client);
     assert_eq!(poll(&mut poll_host, 30_000_u16), Ok(1));
     assert!(ends_in_reset(&host));
+    // What was on its way is not found by the next connection.
+    let (mut client, mut host) = bench.pair();
+    client.write_all(b"clean").unwrap();
+    host.write_all(b"clean").unwrap();
+    assert_eq!(exactly(&mut host, 5), b"clean");
+    assert_eq!(exactly(&mut client, 5), b"clean");
+}
+
+#[test]
+fn urgent_data_is_a_reset_and_no_end() {
+    let bench = Bench::new();
+    let (mut client, host) = bench.pair();
+    client.write_all(b"before").unwrap();
+    send(client.as_raw_fd(), b"!", MsgFlags::MSG_OOB).unwrap();
+    assert!(ends_in_reset(&host) && ends_in_reset(&client));
+    let client = bench.client();
+    send(client.as_raw_fd(), b"G", MsgFlags::MSG_OOB).unwrap();
+    assert!(ends_in_reset(&client));
+    bench.assert_host_untouched();
 }
 
 /// Writes until the way to the other side is full: twice with a pause that only a full way survives.

@@ -77,6 +77,28 @@ fn a_client_that_ends_before_its_name_is_known() {
     bench.assert_host_untouched();
 }
 
+#[test]
+fn first_bytes_take_only_so_much_memory_together() {
+    let bench = Bench::new();
+    let begin = Instant::now();
+    let long = [&REQUEST[..REQUEST.len() - 2], b"X: ", &[b'x'; 60_000]].concat();
+    let clients: Vec<_> = (0..200)
+        .map(|_| {
+            let mut client = bench.client();
+            let _ = client.write_all(&long);
+            client
+        })
+        .collect();
+    assert!(ends_in_reset(clients.last().unwrap()));
+    assert!(begin.elapsed() < FIRST_BYTES);
+    // One that holds little is served.
+    drop(bench.pair());
+    drop(clients);
+    let mut client = bench.client();
+    client.write_all(&[&long[..], b"\r\n\r\n"].concat()).unwrap();
+    assert_eq!(exactly(&mut bench.accept(), long.len() + 4).len(), long.len() + 4);
+}
+
 /// One that sends nothing, and one that sends a byte now and then.
 #[test]
 fn slow_senders_are_reset_in_their_time() {

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::super::book::Expected;
 use super::super::connection::{ANSWER, Action, Connection, FIRST_BYTES, GRACE, Side, Way};
+use super::super::entry::Entry;
 use super::super::flow::Step;
 use super::{NAME, REQUEST, name};
 use crate::net::inspect::Reason;
@@ -39,6 +40,11 @@ fn after(first: &[u8], hosts: u16, now: Instant) -> (Connection, Action) {
     connection.received(Ok(first));
     let action = connection.next(now);
     (connection, action)
+}
+
+#[test]
+fn an_idle_connection_is_small() {
+    assert!(size_of::<Entry>() <= 400, "{} bytes", size_of::<Entry>());
 }
 
 #[test]
@@ -144,6 +150,23 @@ fn a_reset_passes_what_it_can_and_does_not_wait() {
     assert_eq!(connection.next(now), Action::Move(Way::Back, Step::Pour));
     connection.did(Way::Back, Step::Pour, Err(Errno::EAGAIN));
     assert_eq!(connection.next(now), Action::Reset);
+}
+
+#[test]
+fn a_pipe_that_could_hold_something_is_not_given_on() {
+    let now = Instant::now();
+    for (step, outcome, dirty) in [
+        (Step::Pour, Err(Errno::EPIPE), true),
+        (Step::Pour, Err(Errno::EAGAIN), true),
+        (Step::Pour, Ok(99), true),
+        (Step::Pour, Ok(100), false),
+    ] {
+        let (mut connection, _) = after(REQUEST, 1, now);
+        connection.ready(Side::Host, true, true);
+        connection.did(Way::Back, Step::Fill, Ok(100));
+        connection.did(Way::Back, step, outcome);
+        assert_eq!(connection.may_hold_bytes(Way::Back), dirty, "{outcome:?}");
+    }
 }
 
 /// What happens outside.
