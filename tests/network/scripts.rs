@@ -1,7 +1,8 @@
 //! Python in the box and outside it: a script says `label: result` line by line.
 
 use std::collections::BTreeMap;
-use std::process::{Command, Output};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use crate::common::Host;
 use crate::world::internet;
@@ -88,4 +89,57 @@ fn said(mut command: Command, script: &str) -> Said {
 /// As flags of the command line.
 pub fn allow<'a>(rules: &[&'a str]) -> Vec<&'a str> {
     rules.iter().flat_map(|rule| ["--allow", *rule]).collect()
+}
+
+/// A script that runs in a box, step by step.
+pub struct Running {
+    child: Child,
+    output: BufReader<ChildStdout>,
+}
+
+/// Starts a script in a box.
+pub fn begin(host: &Host, flags: &[&str], script: &str) -> Running {
+    internet();
+    let mut command = host.run(flags);
+    command.args(["python3", "-c"]).arg(format!("{PRELUDE}\n{script}"));
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the sandbox");
+    let output = BufReader::new(child.stdout.take().expect("stdout is a pipe"));
+    Running { child, output }
+}
+
+impl Running {
+    /// Reads the next line.
+    #[track_caller]
+    pub fn expect(&mut self, line: &str) {
+        let mut said = String::new();
+        self.output.read_line(&mut said).expect("UTF-8");
+        assert_eq!(said.trim_end(), line);
+    }
+
+    /// Ends the script's wait for a line.
+    pub fn go_on(&mut self) {
+        let stdin = self.child.stdin.as_mut().expect("stdin is a pipe");
+        stdin.write_all(b"\n").expect("the script waits");
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for a good end.
+    #[track_caller]
+    pub fn end(mut self) {
+        assert!(self.child.wait().expect("our child").success());
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }

@@ -43,3 +43,9 @@ def echoed(connection, text=b"there and back"):
             return f"ended after {got}"
         got += part
     return got.decode()
+
+def reach_http(host, named=None):
+    """The body that a host answers, asked for in HTTP."""
+    with socket.create_connection((host, 80), timeout=20) as connection:
+        connection.sendall(f"GET / HTTP/1.1\r\nHost: {named or host}\r\n\r\n".encode())
+        return rest(connection).split("\r\n\r\n", 1)[-1]

@@ -45,7 +45,7 @@ const HOSTS: &str = "\
 ";
 
 /// A name that is not in the hosts file is asked for at [`Dns`].
-const RESOLV: &str = "nameserver 11.11.0.53\noptions timeout:2 attempts:1\n";
+const RESOLV: &str = "nameserver 11.11.0.53\nsearch search.test\noptions timeout:2 attempts:1\n";
 const NSSWITCH: &str = "passwd: files\ngroup: files\nhosts: files dns\n";
 
 /// Everything outside the machine.
