@@ -29,7 +29,7 @@ fn line(denial: &Denial) -> String {
 pub fn summary(denials: &Denials) -> Option<String> {
     let repeated = denials.counts().into_iter().filter(|(_, count)| *count > 1);
     let texts: Vec<String> = repeated
-        .map(|(to, count)| format!("{} ({count} times)", out::printable(&to.to_string())))
+        .map(|(to, count)| format!("{} ({count} times)", out::printable(to.to_string())))
         .collect();
     (!texts.is_empty()).then(|| format!("mcp-sandbox: blocked in all: {}", texts.join(", ")))
 }

@@ -232,3 +232,32 @@ fn every_built_in_profile_is_valid_and_shows_itself() {
         assert_eq!(case.cli(["check", "copy.toml"]).ok(), "ok: copy.toml\n", "{name}");
     }
 }
+
+#[test]
+fn every_rule_of_the_network_is_listed_with_its_line() {
+    let case = Case::new();
+    assert!(explain(&case, &[]).contains("Reaches\n  nothing but its own loopback: no host,"));
+    case.profile("[network]\nallow = [\"API.github.com\", \"localhost:5432\"]\nblock = [\"169.254.0.0/16\"]");
+    let text = explain(&case, &["--allow", "*.example.com:8443"]);
+    let reaches = "Reaches\n\
+        \x20 allow  api.github.com, ports 80,443  ../conf/p.toml:3\n\
+        \x20 allow  host's localhost, port 5432   ../conf/p.toml:3\n\
+        \x20 allow  *.example.com, port 8443      --allow\n\
+        \x20 block  169.254.0.0/16, every port    ../conf/p.toml:4\n\
+        \x20 a name that leads to an internal address needs a rule for the address too\n\
+        \x20 nothing else but its own loopback: no other host or name, no UDP\n\n";
+    assert!(text.contains(reaches), "{text}");
+    let json: Value = serde_json::from_str(&explain(&case, &["--json", "--allow", "b.com"])).unwrap();
+    let hosts: Vec<&Value> = json["network"]["allow"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|rule| &rule["host"])
+        .collect();
+    assert_eq!(hosts, ["api.github.com", "localhost", "b.com"]);
+    assert_eq!(json["network"]["allow"][2]["reason"], "--allow");
+    assert_eq!(
+        json["network"]["block"][0]["ports"],
+        serde_json::json!([[1, 65535]])
+    );
+}

@@ -263,3 +263,34 @@ fn the_status_file_says_how_it_ended() {
     with(&case, &["--status-file", "/no/such/folder/x"], "echo ran")
         .refused(&["cannot write the status file \"/no/such/folder/x\"", "hint: "]);
 }
+
+#[test]
+fn allow_is_counted_in_the_status_line_and_refused_where_it_is_no_host() {
+    let case = Case::new();
+    let status = |flags: &[&str]| {
+        let server = ["--", "/bin/sh", "-c", "echo ran"];
+        let said = case.cli(["run"].iter().chain(flags).chain(&server));
+        assert_eq!(said.out, "ran\n", "{said:?}");
+        said.err
+    };
+    assert!(status(&[]).contains(", no network, "));
+    assert!(status(&["--allow", "a.example"]).contains(", network: 1 host, "));
+    let two = [
+        "--allow",
+        "a.example",
+        "--allow",
+        "A.example:22",
+        "--allow",
+        "localhost:5432",
+    ];
+    assert!(status(&two).contains(", network: 2 hosts, "));
+    with(
+        &case,
+        &["--allow", "http://a.example/", "--allow", "*"],
+        "echo ran",
+    )
+    .refused(&[
+        "--allow: error: \"http://a.example/\" is not a host: it is a URL\n  hint: ",
+        "--allow: error: \"*\" is not a host: * alone would be every host",
+    ]);
+}

@@ -8,9 +8,6 @@ use std::net::Ipv4Addr;
 
 use super::Name;
 
-/// An address of the box itself, never given to a name.
-pub const OWN: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
-
 const NETWORK: u32 = Ipv4Addr::new(198, 18, 0, 0).to_bits();
 
 /// Last octets 0 and 255 are left out: some programs take such an address for a network's or a broadcast.
@@ -66,6 +63,7 @@ fn address(place: u16) -> Ipv4Addr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::OWN_ADDRESS;
 
     fn name(number: usize) -> Name {
         Name::parse(&format!("h{number}.example.com")).unwrap()
@@ -75,7 +73,7 @@ mod tests {
     fn the_first_address_follows_our_own() {
         let mut table = Synthetic::default();
         assert_eq!(table.address(&name(0)), Some(Ipv4Addr::new(198, 18, 0, 2)));
-        assert_eq!(table.behind(OWN), None);
+        assert_eq!(table.behind(OWN_ADDRESS), None);
         assert_eq!(table.behind(Ipv4Addr::new(198, 18, 0, 0)), None);
     }
 

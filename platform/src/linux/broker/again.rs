@@ -1,5 +1,6 @@
-//! connect(2) on a socket that is of the host's network already: one that took its place before, or one that came to the
-//! server from elsewhere. It is never pointed at anything: its state is told, or another socket takes its place.
+//! connect(2) once more on a socket: after an interruption, or because it is of the host's network already, since it took
+//! its place before or came to the server from elsewhere. Such a one is never pointed at anything: its state is told, or
+//! another socket takes its place.
 
 use super::super::sockets::{self, TcpState};
 use super::pending::Waiting;
@@ -20,6 +21,7 @@ impl Broker {
                 let patience = options::patience(call.fd.as_fd());
                 self.wait_for(Waiting::Own(call), patience)
             }
+            Ok(TcpState::Connecting) if self.was_unannounced(&call) => Answer::Now(Err(Errno::EINPROGRESS)),
             Ok(TcpState::Connecting) => Answer::Now(Err(Errno::EALREADY)),
             Ok(TcpState::Closed) => match sockets::take_error(call.fd.as_fd()) {
                 Ok(()) => self.connect_tcp(call, &asked, to),
@@ -28,9 +30,26 @@ impl Broker {
         }
     }
 
-    /// Remembers a socket whose connect(2) was interrupted after it took its place: the server will ask again, and has not
-    /// seen it succeed.
-    pub(super) fn remember_unannounced(&mut self, socket: &OwnedFd) {
+    /// Answers a connect(2) that has changed its socket. A signal may have ended the call meanwhile; the server then asks
+    /// again, and must not hear that the socket is connected already, which it has not seen happen.
+    pub(super) fn announce(&mut self, call: &Call, result: nix::Result<()>) -> Answer {
+        let changed = matches!(result, Ok(()) | Err(Errno::EINPROGRESS));
+        if self.listener.answer(call.notification.id, result).is_err() && changed {
+            self.remember_unannounced(&call.fd);
+        }
+        Answer::Nothing
+    }
+
+    /// What the kernel says of a socket of the box, as the server has to hear it.
+    pub(super) fn as_first_time(&mut self, call: &Call, result: nix::Result<()>) -> nix::Result<()> {
+        match result {
+            Err(Errno::EISCONN) if self.was_unannounced(call) => Ok(()),
+            Err(Errno::EALREADY) if self.was_unannounced(call) => Err(Errno::EINPROGRESS),
+            result => result,
+        }
+    }
+
+    fn remember_unannounced(&mut self, socket: &Duplicate) {
         const MOST: usize = 256;
         if self.unannounced.len() >= MOST {
             self.unannounced.pop_front();

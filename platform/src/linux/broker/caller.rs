@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::ffi::CString;
 use std::io::IoSliceMut;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::path::PathBuf;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
@@ -117,26 +118,35 @@ pub fn memory(thread: Pid, address: u64, length: usize) -> nix::Result<Vec<u8>> 
     }
 }
 
-/// The directory that the thread's paths begin at when they begin with a slash.
-pub fn root(thread: Pid) -> nix::Result<OwnedFd> {
-    let path = CString::new(format!("/proc/{thread}/root")).map_err(|_| Errno::EINVAL)?;
-    sys::openat2(sys::cwd(), &path, libc::O_PATH | libc::O_DIRECTORY, 0)
+/// Where the paths of a thread begin. Taken while its call waits for certain; what is found from there is the box's.
+pub struct Place {
+    root: OwnedFd,
+    /// The current folder, relative to the root of the mount tree it lies in, which is the box's root.
+    folder: PathBuf,
 }
 
-/// Opens what a path of the thread names, without following a link out of its `root`.
-///
-/// # Errors
-/// Those of openat2(2); ELOOP for the links of /proc that lead to open files, since they would be ours.
-pub fn open_path(thread: Pid, root: &OwnedFd, path: &[u8]) -> nix::Result<OwnedFd> {
-    let mut absolute = Vec::new();
-    if !path.starts_with(b"/") {
-        // The kernel tells the folder relative to the root of the mount tree it lies in, which is the box's root.
-        let cwd = std::fs::read_link(format!("/proc/{thread}/cwd")).map_err(|_| Errno::ENOENT)?;
-        absolute.extend_from_slice(cwd.as_os_str().as_encoded_bytes());
-        absolute.push(b'/');
+impl Place {
+    pub fn of(thread: Pid) -> nix::Result<Self> {
+        let path = CString::new(format!("/proc/{thread}/root")).map_err(|_| Errno::EINVAL)?;
+        Ok(Place {
+            root: sys::openat2(sys::cwd(), &path, libc::O_PATH | libc::O_DIRECTORY, 0)?,
+            folder: std::fs::read_link(format!("/proc/{thread}/cwd")).map_err(|_| Errno::ENOENT)?,
+        })
     }
-    absolute.extend_from_slice(path);
-    let absolute = CString::new(absolute).map_err(|_| Errno::EINVAL)?;
-    let resolve = libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_MAGICLINKS;
-    sys::openat2(root.as_fd(), &absolute, libc::O_PATH, resolve)
+
+    /// Opens what a path names, without following a link out of the root.
+    ///
+    /// # Errors
+    /// Those of openat2(2); ELOOP for the links of /proc that lead to open files, since they would be ours.
+    pub fn open(&self, path: &[u8]) -> nix::Result<OwnedFd> {
+        let mut absolute = Vec::new();
+        if !path.starts_with(b"/") {
+            absolute.extend_from_slice(self.folder.as_os_str().as_encoded_bytes());
+            absolute.push(b'/');
+        }
+        absolute.extend_from_slice(path);
+        let absolute = CString::new(absolute).map_err(|_| Errno::EINVAL)?;
+        let resolve = libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_MAGICLINKS;
+        sys::openat2(self.root.as_fd(), &absolute, libc::O_PATH, resolve)
+    }
 }

@@ -38,7 +38,7 @@ impl Broker {
         let answer = self.call(notification).and_then(|call| {
             let asked = self.asked(notification)?;
             if !self.listener.waits(notification.id) {
-                return Ok(Answer::Later);
+                return Ok(Answer::Nothing);
             }
             match asked.address {
                 Address::Internet(to) if call.socket.is_tcp() => Ok(self.go(call, &asked, to, true)),
@@ -54,12 +54,19 @@ impl Broker {
     fn go(&mut self, call: Call, asked: &Asked, to: SocketAddr, looked_up: bool) -> Answer {
         let names = &self.ground.names;
         match route(to, &self.ground.network, |ip| names.behind(ip)) {
+            // Nobody talks to the inspector but by a name.
+            Route::Box if self.is_inspector(to) => Answer::Now(Err(Errno::ECONNREFUSED)),
             Route::Box if call.socket.network != self.ground.boxed => Answer::Now(Err(Errno::ENETUNREACH)),
             Route::Box => self.connect_own(call, &asked.bytes),
             Route::Host(addresses) => self.dial(call, addresses, None),
             Route::Name(name, port) => self.dial_name(call, name, port, looked_up),
             Route::Refused(refused) => self.refuse(refused),
         }
+    }
+
+    fn is_inspector(&self, to: SocketAddr) -> bool {
+        let port = |(_, at): &(_, SocketAddr)| at.port() == to.port();
+        self.ground.inspector.as_ref().is_some_and(port)
     }
 
     fn refuse(&self, refused: Refused) -> Answer {
@@ -111,9 +118,7 @@ impl Broker {
             addresses.sort_by_key(|address| self.failed.contains_key(&address.ip()));
         }
         let blocking = call.is_blocking();
-        let close_on_exec = self
-            .callers
-            .closes_on_exec(call.notification.thread, call.number);
+        let close_on_exec = self.callers.closes_on_exec(call.notification.thread, call.number);
         self.try_next(Dial {
             close_on_exec,
             patience: blocking.then(|| options::patience(call.fd.as_fd())).flatten(),
@@ -137,7 +142,7 @@ impl Broker {
                 }
                 Ok((socket, connected)) => match self.replace(&mut dial, socket) {
                     // The call was interrupted: the server asks again, or never.
-                    Err(Errno::ENOENT) => return Answer::Later,
+                    Err(Errno::ENOENT) => return Answer::Nothing,
                     Err(errno) => return Answer::Now(Err(errno)),
                     Ok(()) => connected,
                 },
@@ -146,7 +151,7 @@ impl Broker {
                 return self.in_progress(dial, address, connected);
             }
             match settled(&dial.call.fd) {
-                Some(Ok(())) => return self.announce(dial),
+                Some(Ok(())) => return self.announce(&dial.call, Ok(())),
                 Some(Err(errno)) => {
                     failure = errno;
                     self.note_failed(address.ip());
@@ -205,32 +210,34 @@ impl Broker {
         let watched = self.witness.watch(dial.call.fd.as_fd());
         self.listener
             .replace(id, socket.as_fd(), dial.call.number, dial.close_on_exec)?;
-        let old = std::mem::replace(&mut dial.call.fd, socket);
-        let lives_on = self.witness.lives_on(old);
+        let old = std::mem::replace(&mut dial.call.fd, Duplicate::new(socket));
+        let lives_on = old.into_closed(|old| self.witness.lives_on(old));
         watched?;
         if lives_on {
             // It stays in the witness as long as it lives.
             self.witness = Witness::new()?;
-            let replace = |number, close_on_exec| {
-                self.listener
-                    .replace(id, dial.call.fd.as_fd(), number, close_on_exec)
-            };
             let new = dial.call.fd.as_fd();
-            places::replace_all(&mut self.callers, thread, inode, new, replace)?;
+            let found = places::find(&mut self.callers, thread, inode)?;
+            if !self.listener.waits(id) {
+                return Err(Errno::ENOENT);
+            }
+            found.replace(new, |number, close_on_exec| {
+                self.listener.replace(id, new, number, close_on_exec)
+            })?;
         }
         Ok(())
     }
 
     /// The answer to a server that does not want to wait. Only now is there one address: the socket is the server's.
     fn in_progress(&mut self, dial: Dial, address: SocketAddr, connected: bool) -> Answer {
-        let others = dial.addresses.len() > 0 || dial.name.is_some();
         if connected {
-            return Answer::Now(Ok(()));
+            return self.announce(&dial.call, Ok(()));
         }
-        if others && settled(&dial.call.fd).is_none() {
+        let answer = self.announce(&dial.call, Err(Errno::EINPROGRESS));
+        if dial.addresses.len() > 0 && settled(&dial.call.fd).is_none() {
             self.watch(address.ip(), dial.call.fd);
         }
-        Answer::Now(Err(Errno::EINPROGRESS))
+        answer
     }
 
     fn await_dial(&mut self, dial: Dial) -> Answer {
@@ -245,7 +252,7 @@ impl Broker {
     pub(super) fn dialled(&mut self, dial: Dial) {
         let id = dial.call.notification.id;
         let answer = match settled(&dial.call.fd) {
-            Some(Ok(())) => self.announce(dial),
+            Some(Ok(())) => self.announce(&dial.call, Ok(())),
             Some(Err(errno)) => {
                 dial.current
                     .iter()
@@ -269,14 +276,6 @@ impl Broker {
             _ => self.try_next(dial),
         };
         self.finish(id, answer);
-    }
-
-    /// Tells the server that it is connected.
-    fn announce(&mut self, dial: Dial) -> Answer {
-        if self.listener.answer(dial.call.notification.id, Ok(())).is_err() {
-            self.remember_unannounced(&dial.call.fd);
-        }
-        Answer::Later
     }
 
     pub(super) fn note_failed(&mut self, address: IpAddr) {

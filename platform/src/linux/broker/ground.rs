@@ -74,10 +74,11 @@ fn inspector(socket: OwnedFd, denials: &Denials) -> nix::Result<(Inspector, Sock
     let at = sockets::own_address(socket.as_fd())?;
     let denials = denials.clone();
     let inspector = Inspector::start(socket, move |name, port, reason| {
-        let mut denial = Denial::of(name, port, Refusal::NotListed);
-        denial.reason = reason.to_string();
-        denial.cure = None;
-        denials.record(denial);
+        denials.record(Denial {
+            reason: format!("{reason}; {}", reason.hint()),
+            cure: None,
+            ..Denial::of(name, port, Refusal::NotListed)
+        });
     })?;
     Ok((inspector, at))
 }

@@ -22,7 +22,10 @@ impl Broker {
     pub(super) fn connect_own(&mut self, call: Call, bytes: &[u8]) -> Answer {
         match call.without_blocking(|| sockets::connect(call.fd.as_fd(), bytes)) {
             Ok(Err(Errno::EINPROGRESS | Errno::EALREADY)) if call.is_blocking() => self.await_own(call),
-            Ok(result) => Answer::Now(result),
+            Ok(result) => {
+                let result = self.as_first_time(&call, result);
+                self.announce(&call, result)
+            }
             Err(errno) => Answer::Now(Err(errno)),
         }
     }
@@ -30,7 +33,7 @@ impl Broker {
     /// A blocking call on a socket that is being connected.
     pub(super) fn await_own(&mut self, call: Call) -> Answer {
         match settled(&call.fd) {
-            Some(result) => Answer::Now(result),
+            Some(result) => self.announce(&call, result),
             None => {
                 let patience = options::patience(call.fd.as_fd());
                 self.wait_for(Waiting::Own(call), patience)
@@ -38,22 +41,16 @@ impl Broker {
         }
     }
 
-    /// A Unix socket of the box: by a name of its network, or by a path of the server's own root.
-    pub(super) fn connect_unix(&mut self, call: Call, asked: Asked) -> Answer {
+    /// A Unix socket of the box: by a name of its network, or by a path from its `place`.
+    pub(super) fn connect_unix(&mut self, call: Call, asked: Asked, place: Option<Place>) -> Answer {
         if call.socket.family != libc::AF_UNIX {
             return Answer::Now(Err(Errno::EINVAL));
         }
-        let Address::Path(path) = asked.address else {
+        let (Address::Path(path), Some(place)) = (&asked.address, place) else {
             let (bytes, _file) = (asked.bytes, None);
             return self.try_unix(UnixCall { call, bytes, _file });
         };
-        // The root is the box's to open, what lies in it the server's.
-        let root = caller::root(call.notification.thread);
-        let file = root.and_then(|root| {
-            self.identity
-                .assumed(|| caller::open_path(call.notification.thread, &root, &path))
-        });
-        match file {
+        match self.identity.assumed(|| place.open(path)) {
             Ok(file) => {
                 let bytes = by_descriptor(&file);
                 let _file = Some(file);
@@ -68,7 +65,10 @@ impl Broker {
         let connect = || self.identity.assumed(|| sockets::connect(call.fd.as_fd(), bytes));
         match call.without_blocking(connect) {
             Ok(Err(Errno::EAGAIN)) if call.is_blocking() => self.wait_for(Waiting::Unix(unix), None),
-            Ok(result) => Answer::Now(result),
+            Ok(result) => {
+                let result = self.as_first_time(call, result);
+                self.announce(call, result)
+            }
             Err(errno) => Answer::Now(Err(errno)),
         }
     }
@@ -85,14 +85,19 @@ impl Broker {
         }
         let asked = self.asked(notification)?;
         if !self.listener.waits(notification.id) {
-            return Ok(Answer::Later);
+            return Ok(Answer::Nothing);
         }
         if call.socket.network != self.ground.boxed {
             return Err(Errno::EACCES);
         }
         // The kernel asks us for the capability, and we would have it.
         const FIRST_FREE: u16 = 1024;
-        let low = matches!(asked.address, Address::Internet(at) if (1..FIRST_FREE).contains(&at.port()));
+        // The port stands at the same place in every address of these families, AF_UNSPEC's among them.
+        let port = asked
+            .bytes
+            .get(2..4)
+            .map_or(0, |port| u16::from_be_bytes([port[0], port[1]]));
+        let low = (1..FIRST_FREE).contains(&port);
         if low && !self.ground.binds_low_ports {
             return Err(Errno::EACCES);
         }
@@ -103,7 +108,7 @@ impl Broker {
     pub(super) fn listen(&mut self, notification: &Notification) -> nix::Result<Answer> {
         let call = self.call(notification)?;
         if !self.listener.waits(notification.id) {
-            return Ok(Answer::Later);
+            return Ok(Answer::Nothing);
         }
         if call.socket.network != self.ground.boxed {
             return Err(Errno::EACCES);

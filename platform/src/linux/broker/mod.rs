@@ -13,6 +13,7 @@ mod address;
 mod again;
 mod caller;
 mod dial;
+mod duplicate;
 mod ground;
 mod identity;
 mod local;
@@ -31,11 +32,13 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::notify::{Listener, Notification};
 use super::sockets::{NetworkCookie, Socket};
 use address::{Address, Asked, MOST_BYTES};
-use caller::Callers;
+use caller::{Callers, Place};
+use duplicate::Duplicate;
 pub use ground::{Ground, Opened};
 use identity::Identity;
 use options::Options;
@@ -68,7 +71,7 @@ struct Call {
     /// The server's number of the socket.
     number: RawFd,
     /// Our duplicate.
-    fd: OwnedFd,
+    fd: Duplicate,
     socket: Socket,
     flags: OFlag,
 }
@@ -78,8 +81,8 @@ enum Answer {
     Now(nix::Result<()>),
     /// By the kernel; see [`Listener::carry_out`].
     CarryOut,
-    /// It is pending, or does not wait any more.
-    Later,
+    /// It is pending, was answered, or does not wait any more.
+    Nothing,
 }
 
 /// Enough for small frames; nothing here recurses.
@@ -90,6 +93,7 @@ const STACK: usize = 256 << 10;
 /// # Errors
 /// EAGAIN and the like where no thread or descriptor can be made.
 pub fn start(listener: OwnedFd, ground: Ground) -> nix::Result<()> {
+    raise_limit();
     let mut broker = Broker::new(Listener::new(listener), ground)?;
     let thread = thread::Builder::new().name("broker".into()).stack_size(STACK);
     let serve = move || {
@@ -98,6 +102,15 @@ pub fn start(listener: OwnedFd, ground: Ground) -> nix::Result<()> {
         }
     };
     thread.spawn(serve).map(drop).map_err(|_| Errno::EAGAIN)
+}
+
+/// Every connection that is waited for or inspected takes descriptors of ours. The server keeps the limit it was started
+/// with.
+fn raise_limit() {
+    const ENOUGH: u64 = 4096;
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, soft.max(ENOUGH.min(hard)), hard);
+    }
 }
 
 impl Broker {
@@ -180,7 +193,7 @@ impl Broker {
         let _ = match answer {
             Answer::Now(result) => self.listener.answer(id, result),
             Answer::CarryOut => self.listener.carry_out(id),
-            Answer::Later => Ok(()),
+            Answer::Nothing => Ok(()),
         };
     }
 
@@ -190,7 +203,7 @@ impl Broker {
     /// EBADF and ENOTSOCK, as the call itself would answer.
     fn call(&mut self, notification: &Notification) -> nix::Result<Call> {
         let number = notification.arguments[0] as RawFd;
-        let fd = self.callers.descriptor(notification.thread, number)?;
+        let fd = Duplicate::new(self.callers.descriptor(notification.thread, number)?);
         let socket = Socket::of(fd.as_fd())?;
         let flags = OFlag::from_bits_retain(fcntl(&fd, FcntlArg::F_GETFL)?);
         Ok(Call {
@@ -219,12 +232,14 @@ impl Broker {
     fn connect(&mut self, notification: &Notification) -> nix::Result<Answer> {
         let call = self.call(notification)?;
         let asked = self.asked(notification)?;
+        let place = matches!(asked.address, Address::Path(_)).then(|| Place::of(notification.thread));
+        let place = place.transpose()?;
         if !self.listener.waits(notification.id) {
-            return Ok(Answer::Later);
+            return Ok(Answer::Nothing);
         }
         let network = call.socket.network;
         if network == self.ground.boxed {
-            return Ok(self.connect_in_box(call, asked));
+            return Ok(self.connect_in_box(call, asked, place));
         }
         if network == self.host && call.socket.is_tcp() {
             return Ok(self.connect_again(call, asked));
@@ -233,13 +248,13 @@ impl Broker {
     }
 
     /// Connects a socket of the box's own network.
-    fn connect_in_box(&mut self, call: Call, asked: Asked) -> Answer {
+    fn connect_in_box(&mut self, call: Call, asked: Asked, place: Option<Place>) -> Answer {
         match &asked.address {
             Address::Internet(to) if call.socket.is_tcp() && asked.family == call.socket.family => {
                 let to = *to;
                 self.connect_tcp(call, &asked, to)
             }
-            Address::Abstract | Address::Path(_) => self.connect_unix(call, asked),
+            Address::Abstract | Address::Path(_) => self.connect_unix(call, asked, place),
             Address::Internet(_) | Address::Nothing | Address::Kernel => self.connect_own(call, &asked.bytes),
             Address::Other => Answer::Now(Err(Errno::EAFNOSUPPORT)),
         }
@@ -265,7 +280,7 @@ impl Call {
 }
 
 /// Whether a non-blocking connect(2) has come to its end, and to which.
-fn settled(socket: &OwnedFd) -> Option<nix::Result<()>> {
+fn settled(socket: &Duplicate) -> Option<nix::Result<()>> {
     let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)];
     match poll(&mut fds, PollTimeout::ZERO) {
         Ok(0) => None,

@@ -22,7 +22,7 @@ pub enum Waiting {
     /// The addresses of a name.
     Name(Notification),
     /// Nobody waits: whether an address answers is of use to the next.
-    Watched(IpAddr, OwnedFd),
+    Watched(IpAddr, Duplicate),
 }
 
 /// One of them.
@@ -208,7 +208,7 @@ impl Broker {
             .pending
             .add(waiting, patience.map(|patience| now + patience), now)
         {
-            Ok(_) => Answer::Later,
+            Ok(_) => Answer::Nothing,
             Err(errno) => Answer::Now(Err(errno)),
         }
     }
@@ -222,13 +222,13 @@ impl Broker {
                 let found = Arc::clone(&self.pending.found);
                 let tell = Box::new(move |_| found.tell(number));
                 self.ground.names.when_resolved(name, tell);
-                Answer::Later
+                Answer::Nothing
             }
         }
     }
 
     /// Watches a connection that nobody waits for, for its address' sake.
-    pub(super) fn watch(&mut self, address: IpAddr, socket: OwnedFd) {
+    pub(super) fn watch(&mut self, address: IpAddr, socket: Duplicate) {
         const PATIENCE: Duration = Duration::from_secs(5);
         if self.pending.watched() < MOST_WATCHED {
             self.wait_for(Waiting::Watched(address, socket), Some(PATIENCE));
@@ -257,7 +257,7 @@ impl Broker {
             Waiting::Dial(dial) => self.dialled(dial),
             Waiting::Own(call) => {
                 let result = settled(&call.fd).unwrap_or(Err(Errno::EINPROGRESS));
-                self.finish(call.notification.id, Answer::Now(result));
+                self.announce(&call, result);
             }
             Waiting::Unix(unix) => {
                 let id = unix.call.notification.id;

@@ -58,41 +58,58 @@ struct Registration {
 /// The most descriptors that are looked at. A process with more keeps the old socket where it was, and is told of.
 const MOST_DESCRIPTORS: usize = 4096;
 
-/// Finds what else the thread's process calls `inode`. `replace` is called for each number, with whether it closes on
-/// execution; registrations are made again for `new`.
+/// Where a socket is known besides.
+pub struct Found {
+    /// Numbers, and whether each closes on execution.
+    numbers: Vec<(RawFd, bool)>,
+    registrations: Vec<(OwnedFd, Registration)>,
+}
+
+/// Finds what else the thread's process calls `inode`. All of it is read through the thread's number, so whether the call
+/// still waits must be asked before it is used.
 ///
 /// # Errors
-/// What could not be replaced.
-pub fn replace_all(
-    callers: &mut Callers,
-    thread: Pid,
-    inode: u64,
-    new: BorrowedFd,
-    mut replace: impl FnMut(RawFd, bool) -> nix::Result<()>,
-) -> nix::Result<()> {
-    let (sockets, epolls) = find(thread, inode)?;
+/// EMFILE when there are too many descriptors to look at.
+pub fn find(callers: &mut Callers, thread: Pid, inode: u64) -> nix::Result<Found> {
+    let (sockets, epolls) = descriptors(thread, inode)?;
     let mut registrations = Vec::new();
     for number in epolls {
         let text = fs::read_to_string(format!("/proc/{thread}/fdinfo/{number}")).unwrap_or_default();
-        let watched = registration(&text, inode);
-        if let Some(watched) = watched {
+        if let Some(watched) = registration(&text, inode) {
             registrations.push((callers.descriptor(thread, number)?, watched));
         }
     }
-    for number in sockets {
-        let close_on_exec = callers.closes_on_exec(thread, number);
-        replace(number, close_on_exec)?;
+    let flags = |number| (number, callers.closes_on_exec(thread, number));
+    Ok(Found {
+        numbers: sockets.into_iter().map(flags).collect(),
+        registrations,
+    })
+}
+
+impl Found {
+    /// Puts `new` in its place: `replace` is called for each number, registrations are made again.
+    ///
+    /// # Errors
+    /// What could not be replaced.
+    pub fn replace(
+        &self,
+        new: BorrowedFd,
+        replace: impl Fn(RawFd, bool) -> nix::Result<()>,
+    ) -> nix::Result<()> {
+        self.numbers
+            .iter()
+            .try_for_each(|(number, close_on_exec)| replace(*number, *close_on_exec))?;
+        self.registrations
+            .iter()
+            .try_for_each(|(epoll, watched)| register(epoll.as_fd(), watched, new))
     }
-    registrations
-        .iter()
-        .try_for_each(|(epoll, watched)| register(epoll.as_fd(), watched, new))
 }
 
 /// Enough for a thread that makes four system calls.
 const STACK: usize = 64 << 10;
 
 /// The thread's descriptors that are the socket, and those that are epoll instances.
-fn find(thread: Pid, inode: u64) -> nix::Result<(Vec<RawFd>, Vec<RawFd>)> {
+fn descriptors(thread: Pid, inode: u64) -> nix::Result<(Vec<RawFd>, Vec<RawFd>)> {
     let socket = PathBuf::from(format!("socket:[{inode}]"));
     let (mut sockets, mut epolls) = (Vec::new(), Vec::new());
     let entries = fs::read_dir(format!("/proc/{thread}/fd")).map_err(|_| Errno::EACCES)?;

@@ -85,7 +85,7 @@ const fn required(
 /// Tries every ability. The process must have a single thread.
 pub fn probe() -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
-    for ability in namespaces::ALL.iter().chain(restrictions::ALL) {
+    for ability in all() {
         let namespace = findings.first().is_none_or(|first| first.state == State::Ok);
         let finding = if ability.inside && !namespace {
             ability.untried()
@@ -95,6 +95,13 @@ pub fn probe() -> Vec<Finding> {
         findings.push(finding);
     }
     findings
+}
+
+fn all() -> impl Iterator<Item = &'static Ability> {
+    namespaces::ALL
+        .iter()
+        .chain(restrictions::ALL)
+        .chain([&listener::SWAP])
 }
 
 impl Ability {
@@ -139,12 +146,8 @@ mod tests {
 
     #[test]
     fn no_ability_stands_twice_and_the_first_is_what_others_need() {
-        let names: std::collections::BTreeSet<_> = namespaces::ALL
-            .iter()
-            .chain(restrictions::ALL)
-            .map(|ability| ability.name)
-            .collect();
-        assert_eq!(names.len(), namespaces::ALL.len() + restrictions::ALL.len());
+        let names: std::collections::BTreeSet<_> = all().map(|ability| ability.name).collect();
+        assert_eq!(names.len(), all().count());
         assert_eq!(namespaces::ALL[0].act, Act::MakeUserNamespace);
         assert!(!namespaces::ALL[0].inside);
     }

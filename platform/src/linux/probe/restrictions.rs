@@ -66,7 +66,7 @@ pub const ALL: &[Ability] = &[
 ];
 
 /// A second layer: `run` works without.
-const fn optional(
+pub const fn optional(
     name: &'static str,
     cost: &'static str,
     prove: fn() -> Result<&'static str, Trouble>,
