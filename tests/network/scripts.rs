@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use crate::common::Host;
@@ -82,8 +83,20 @@ pub fn same(host: &Host, flags: &[&str], script: &str) -> Said {
 
 #[track_caller]
 fn said(mut command: Command, script: &str) -> Said {
+    end_with_this_thread(&mut command);
     let output = command.arg("-c").arg(format!("{PRELUDE}\n{script}")).output();
     Said::of(&output.expect("python3"))
+}
+
+/// A script that hangs must not outlive the tests.
+pub fn end_with_this_thread(command: &mut Command) {
+    // SAFETY: prctl is safe between fork and exec.
+    unsafe {
+        command.pre_exec(|| {
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+            Ok(())
+        })
+    };
 }
 
 /// As flags of the command line.

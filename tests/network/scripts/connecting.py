@@ -144,11 +144,6 @@ def mapped():
         s.connect((f"::ffff:{API[0]}", ECHO))
         return f"{s.getpeername()[1]} {echoed(s)}"
 
-def only_ipv6():
-    with tcp(socket.AF_INET6) as s:
-        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        return errno.errorcode[s.connect_ex((f"::ffff:{API[0]}", ECHO))]
-
 def bound_before():
     with tcp() as s:
         s.bind(("0.0.0.0", 0))
@@ -177,6 +172,5 @@ attempt("ends of IPv6", lambda: names_of_the_ends("six.test"))
 attempt("IPv6 only host", lambda: reach("six.test"))
 attempt("first address refuses", lambda: reach("both.test", LONE))
 attempt("IPv4 by an IPv6 socket", mapped)
-attempt("IPv4 by a socket of IPv6 alone", only_ipv6)
 attempt("bound before", bound_before)
 attempt("refused after all", lambda: reach("both.test", 7999))

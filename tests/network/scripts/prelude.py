@@ -1,4 +1,7 @@
-import errno, os, resource, select, signal, socket, struct, sys, threading, time
+import errno, faulthandler, os, resource, select, signal, socket, struct, sys, threading, time
+
+# What hangs says where.
+faulthandler.dump_traceback_later(60, exit=True)
 
 GREETER, ECHO, LONE = 7000, 7001, 7100
 

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsRawFd as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -46,8 +47,8 @@ impl Heard {
 
 /// Starts all of them in the namespace of this thread.
 pub fn start() -> Heard {
-    let everywhere = |port| TcpListener::bind(("::", port)).expect("a port of our own namespace");
-    let lone = TcpListener::bind((HOST, LONE)).expect("a port of our own namespace");
+    let everywhere = |port| listen("::", port);
+    let lone = listen(&HOST.to_string(), LONE);
     for listener in [everywhere(GREETER), lone] {
         thread::spawn(move || greet(&listener));
     }
@@ -80,6 +81,14 @@ pub fn start() -> Heard {
         });
     }
     heard
+}
+
+/// Room for thousands that come at once; the standard library's listeners have it for 128.
+fn listen(address: &str, port: u16) -> TcpListener {
+    let listener = TcpListener::bind((address, port)).expect("a port of our own namespace");
+    // SAFETY: takes two numbers.
+    unsafe { libc::listen(listener.as_raw_fd(), 4096) };
+    listener
 }
 
 /// Never waits for a client, and reads nothing from it.
