@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::common::hosts;
-use crate::scripts::boxed;
+use crate::scripts::{aloud, boxed};
 
 const SCRIPT: &str = r#"
 def quietly(host, port):
@@ -26,7 +26,7 @@ fn each_destination_is_told_once_and_counted() {
     for host in hosts() {
         let status = host.folder().join("status.json");
         let flags = ["--allow", "api.test:7000", "--status-file", status.to_str().expect("UTF-8")];
-        let said = boxed(&host, &flags, SCRIPT);
+        let said = aloud(&host, &flags, SCRIPT);
         said.is(&[("allowed", "hello from 11.11.1.1")]);
 
         let told = |line: &str| said.stderr.lines().filter(|told| told.starts_with(line)).count();

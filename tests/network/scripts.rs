@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
-use crate::common::Host;
+use crate::common::{Host, binaries};
 use crate::world::internet;
 
 /// What every script begins with.
@@ -62,6 +62,15 @@ pub fn boxed(host: &Host, flags: &[&str], script: &str) -> Said {
     internet();
     let mut command = host.run(flags);
     command.arg("python3");
+    said(command, script)
+}
+
+/// The same with the status line and the counts at the end.
+#[track_caller]
+pub fn aloud(host: &Host, flags: &[&str], script: &str) -> Said {
+    internet();
+    let mut command = host.command(&binaries().sandbox);
+    command.arg("run").args(flags).args(["--", "python3"]);
     said(command, script)
 }
 

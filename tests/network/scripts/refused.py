@@ -129,13 +129,13 @@ def change_while_judged(good, bad):
 
 SYNTHETIC = socket.gethostbyname("api.test")
 
+for name in ("meta.test", "lan.test", "inside.test"):
+    attempt(f"TCP to {name}", lambda: reach(name, LOOPBACK if name == "inside.test" else GREETER))
 attempt("TCP to an address", lambda: reach(RAW))
 attempt("TCP to an IPv6 address", lambda: reach("2a00:1111::6"))
 attempt("TCP to a mapped address", lambda: reach("::ffff:11.11.1.1"))
 attempt("TCP to metadata", lambda: reach("169.254.169.254"))
 attempt("TCP to a LAN", lambda: reach("10.20.30.40"))
-for name in ("meta.test", "lan.test", "inside.test"):
-    attempt(f"TCP to {name}", lambda: reach(name, LOOPBACK if name == "inside.test" else GREETER))
 for to, label in ((RAW, "an address"), (SYNTHETIC, "an allowed name")):
     attempt(f"UDP to {label}", lambda: datagram(to))
     attempt(f"connected UDP to {label}", lambda: datagram(to, connected=True))
