@@ -18,7 +18,7 @@ use seccompiler::sock_filter;
 
 use super::plan::{Plan, Rights, Rule, Step};
 use super::report::{Report, Who};
-use super::{notify, sys, terminal};
+use super::{sys, terminal};
 
 /// What the server's process needs ready before the clone: nothing can then fail for want of it.
 pub struct Server<'a> {
@@ -78,7 +78,7 @@ fn perform(
         Step::NoNewPrivileges => prctl::set_no_new_privs(),
         Step::Landlock { .. } => restrict(rules.take()),
         Step::Filter { broker: true, .. } => {
-            let listener = notify::install(server.filter)?;
+            let listener = sys::install_filter_with_listener(server.filter)?;
             Report::Filtered.send(channel, &[listener.as_fd()])
         }
         Step::Filter { broker: false, .. } => sys::install_filter(server.filter),

@@ -2,7 +2,8 @@
 //!
 //! Numbers and structures come from the kernel's uapi headers through libc. Nothing here decides
 //! anything; the `unsafe` of the Linux back end is in this file, in `clone.rs`, in `wipe.rs`, for
-//! descriptors that arrive in `report.rs`, and for the host's resolver in `names/host.rs`.
+//! descriptors that arrive in `report.rs`, for notifications and sockets in `notify.rs` and `sockets.rs`, and for the
+//! host's resolver in `names/host.rs`.
 
 use std::ffi::{CStr, CString};
 use std::io;
@@ -313,6 +314,18 @@ pub fn hide_memory() {
 
 /// Installs a compiled filter on this thread, seccomp(2) SECCOMP_SET_MODE_FILTER without flags.
 pub fn install_filter(program: &[seccompiler::sock_filter]) -> Result<()> {
+    set_filter(program, 0).map(drop)
+}
+
+/// The same, and returns the listener where calls that wait for an answer arrive (SECCOMP_FILTER_FLAG_NEW_LISTENER).
+///
+/// # Errors
+/// EBUSY where a filter with a listener holds this process already.
+pub fn install_filter_with_listener(program: &[seccompiler::sock_filter]) -> Result<OwnedFd> {
+    owned(set_filter(program, libc::SECCOMP_FILTER_FLAG_NEW_LISTENER)?)
+}
+
+fn set_filter(program: &[seccompiler::sock_filter], flags: libc::c_ulong) -> Result<libc::c_long> {
     let program = libc::sock_fprog {
         len: u16::try_from(program.len()).map_err(|_| Errno::E2BIG)?,
         filter: program.as_ptr().cast::<libc::sock_filter>().cast_mut(),
@@ -323,11 +336,10 @@ pub fn install_filter(program: &[seccompiler::sock_filter]) -> Result<()> {
         libc::syscall(
             libc::SYS_seccomp,
             libc::SECCOMP_SET_MODE_FILTER,
-            0,
+            flags,
             &program as *const libc::sock_fprog,
         )
     })
-    .map(drop)
 }
 
 /// The newest Landlock ABI of this kernel; 0 when Landlock is absent or switched off at boot.

@@ -9,7 +9,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::super::sockets::{self, TcpState};
 use super::dial::Dial;
-use super::local::{RETRY, UnixCall};
+use super::local::UnixCall;
 use super::*;
 
 /// What a call waits for.
@@ -201,10 +201,6 @@ impl Broker {
     /// Leaves a call waiting, for `patience` at most. EMFILE when too many do.
     pub(super) fn wait_for(&mut self, waiting: Waiting, patience: Option<Duration>) -> Answer {
         let now = Instant::now();
-        let patience = match waiting {
-            Waiting::Unix(_) => Some(RETRY),
-            _ => patience,
-        };
         match self
             .pending
             .add(waiting, patience.map(|patience| now + patience), now)
