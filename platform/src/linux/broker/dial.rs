@@ -137,7 +137,12 @@ impl Broker {
         let mut failure = Errno::EHOSTUNREACH;
         while let Some(address) = dial.addresses.next() {
             dial.current = Some(address);
-            let connected = match self.begin(&dial.call, address) {
+            let begun = self.begin(&dial.call, address).and_then(|begun| match dial.addresses.len() {
+                0 => Ok(begun),
+                // A loopback refuses at once, while the socket is still ours alone and another may take its place.
+                _ => settled(&begun.0).unwrap_or(Ok(())).map(|()| begun),
+            });
+            let connected = match begun {
                 Err(errno) => {
                     failure = errno;
                     self.note_failed(address.ip());
@@ -231,14 +236,19 @@ impl Broker {
         Ok(())
     }
 
-    /// The answer to a server that does not want to wait. Only now is there one address: the socket is the server's.
+    /// The answer to a server that does not want to wait. Only now is there one address: the socket is the server's, and
+    /// so is its error, which is not taken here.
     fn in_progress(&mut self, dial: Dial, address: SocketAddr, connected: bool) -> Answer {
         if connected {
             return self.announce(&dial.call, Ok(()));
         }
         let answer = self.announce(&dial.call, Err(Errno::EINPROGRESS));
-        if dial.addresses.len() > 0 && settled(&dial.call.fd).is_none() {
-            self.watch(address.ip(), dial.call.fd);
+        if dial.addresses.len() > 0 {
+            match sockets::tcp_state(dial.call.fd.as_fd()) {
+                Ok(TcpState::Connecting) => self.watch(address.ip(), dial.call.fd),
+                Ok(TcpState::Closed) => self.note_failed(address.ip()),
+                _ => {}
+            }
         }
         answer
     }

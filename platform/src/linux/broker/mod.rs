@@ -280,7 +280,7 @@ impl Call {
 }
 
 /// Whether a non-blocking connect(2) has come to its end, and to which.
-fn settled(socket: &Duplicate) -> Option<nix::Result<()>> {
+fn settled(socket: &impl AsFd) -> Option<nix::Result<()>> {
     let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)];
     match poll(&mut fds, PollTimeout::ZERO) {
         Ok(0) => None,
