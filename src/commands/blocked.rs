@@ -34,8 +34,7 @@ pub fn summary(denials: &Denials) -> Option<String> {
     let counts = denials.counts();
     let repeated: Vec<_> = counts.iter().filter(|(_, count)| *count > 1).collect();
     let mut text = String::new();
-    let mut told = 0;
-    for (to, count) in &repeated {
+    for (told, (to, count)) in repeated.iter().enumerate() {
         let comma = if told == 0 { "" } else { ", " };
         let entry = format!("{comma}{} ({count} times)", out::printable(to.to_string()));
         if text.len() + entry.len() > MOST_BYTES {
@@ -43,7 +42,6 @@ pub fn summary(denials: &Denials) -> Option<String> {
             break;
         }
         text += &entry;
-        told += 1;
     }
     (!repeated.is_empty()).then(|| format!("mcp-sandbox: blocked in all: {text}"))
 }
