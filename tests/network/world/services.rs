@@ -34,7 +34,9 @@ impl Heard {
     /// Whether a datagram that holds `word` has arrived.
     pub fn datagram(&self, word: &str) -> bool {
         let heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.iter().any(|datagram| String::from_utf8_lossy(datagram).contains(word))
+        heard
+            .iter()
+            .any(|datagram| String::from_utf8_lossy(datagram).contains(word))
     }
 
     fn add(&self, datagram: &[u8]) {
@@ -132,7 +134,10 @@ fn http(mut stream: TcpStream) {
         }
     }
     let body = greeting(&stream);
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
     let _ = stream.write_all((head + &body).as_bytes());
 }
 

@@ -137,11 +137,13 @@ impl Broker {
         let mut failure = Errno::EHOSTUNREACH;
         while let Some(address) = dial.addresses.next() {
             dial.current = Some(address);
-            let begun = self.begin(&dial.call, address).and_then(|begun| match dial.addresses.len() {
-                0 => Ok(begun),
-                // A loopback refuses at once, while the socket is still ours alone and another may take its place.
-                _ => settled(&begun.0).unwrap_or(Ok(())).map(|()| begun),
-            });
+            let begun = self
+                .begin(&dial.call, address)
+                .and_then(|begun| match dial.addresses.len() {
+                    0 => Ok(begun),
+                    // A loopback refuses at once, while the socket is still ours alone and another may take its place.
+                    _ => settled(&begun.0).unwrap_or(Ok(())).map(|()| begun),
+                });
             let connected = match begun {
                 Err(errno) => {
                     failure = errno;
@@ -183,7 +185,12 @@ impl Broker {
             (socket, _) => (socket?, family),
         };
         self.wanted = Some(family);
-        let fresh = &self.options[usize::from(call.socket.family == libc::AF_INET6)];
+        let own = call.socket.family;
+        let fresh = &mut self.options[usize::from(own == libc::AF_INET6)];
+        let fresh = match fresh {
+            Some(fresh) => fresh,
+            None => fresh.insert(Options::of_family(own)?),
+        };
         fresh.carry(call.fd.as_fd(), socket.as_fd());
         let connected = match sockets::connect(socket.as_fd(), &address::bytes(family, to)) {
             Ok(()) => true,
