@@ -7,6 +7,7 @@ use std::sync::PoisonError;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
+use super::super::sockets::{self, TcpState};
 use super::dial::Dial;
 use super::local::UnixCall;
 use super::*;
@@ -262,8 +263,9 @@ impl Broker {
             }
             // With the addresses, or the reason why there are none, known by now.
             Waiting::Name(notification) => self.handle_resolved(&notification),
+            // Its error is the server's to read.
             Waiting::Watched(address, socket) => {
-                if settled(&socket).is_some_and(|result| result.is_err()) {
+                if sockets::tcp_state(socket.as_fd()) == Ok(TcpState::Closed) {
                     self.note_failed(address);
                 }
             }
