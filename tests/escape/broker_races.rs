@@ -63,7 +63,12 @@ fn a_crowd_that_waits_is_bounded_and_does_not_keep_others_from_connecting() {
     for host in hosts() {
         let attack = ["crowd", &allowed, "700"];
         assert_eq!(host.bare(&attack).done(), "0");
-        let refused = host.boxed(allow(&[&allowed]), &attack).done();
+        // Each that waits is a thread.
+        let text = "version = 1\nextends = [\"default\"]\n[resources]\nprocesses = 1000\n";
+        let profile = host.file("crowd.toml", text);
+        let mut flags = allow(&[&allowed]);
+        flags.extend(["--profile".into(), profile.to_str().expect("UTF-8").into()]);
+        let refused = host.boxed(flags, &attack).done();
         assert!(
             (100..700).contains(&refused.parse().expect("a number")),
             "{refused}"
