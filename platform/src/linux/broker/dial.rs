@@ -137,11 +137,13 @@ impl Broker {
         let mut failure = Errno::EHOSTUNREACH;
         while let Some(address) = dial.addresses.next() {
             dial.current = Some(address);
-            let begun = self.begin(&dial.call, address).and_then(|begun| match dial.addresses.len() {
-                0 => Ok(begun),
-                // A loopback refuses at once, while the socket is still ours alone and another may take its place.
-                _ => settled(&begun.0).unwrap_or(Ok(())).map(|()| begun),
-            });
+            let begun = self
+                .begin(&dial.call, address)
+                .and_then(|begun| match dial.addresses.len() {
+                    0 => Ok(begun),
+                    // A loopback refuses at once, while the socket is still ours alone and another may take its place.
+                    _ => settled(&begun.0).unwrap_or(Ok(())).map(|()| begun),
+                });
             let connected = match begun {
                 Err(errno) => {
                     failure = errno;
