@@ -25,7 +25,12 @@ fn addresses_are_reached_by_rules_for_them() {
             ("lan.test", LAN),
             ("another port", HELLO),
         ]);
-        let rules = ["11.11.1.1:7000", "10.20.30.0/24:7000", "[2a00:1111::6]:7000", "lan.test:7000"];
+        let rules = [
+            "11.11.1.1:7000",
+            "10.20.30.0/24:7000",
+            "[2a00:1111::6]:7000",
+            "lan.test:7000",
+        ];
         boxed(&host, &allow(&rules), SCRIPT).is(&[
             ("11.11.1.1", HELLO),
             ("11.11.2.1", NOWHERE),
@@ -65,7 +70,10 @@ fn on_the_machine(address: &str, word: &'static str) -> u16 {
 #[test]
 fn a_port_of_the_machines_loopback_is_reached_and_no_other() {
     crate::world::internet();
-    let (allowed, other) = (on_the_machine("127.0.0.1", "allowed"), on_the_machine("127.0.0.1", "other"));
+    let (allowed, other) = (
+        on_the_machine("127.0.0.1", "allowed"),
+        on_the_machine("127.0.0.1", "other"),
+    );
     let sixth = on_the_machine("::1", "sixth");
     let script = format!(
         r#"
@@ -81,11 +89,25 @@ attempt("a server of IPv6", lambda: reach("localhost", {sixth}))
         let rules: Vec<&str> = rules.iter().map(String::as_str).collect();
         let (bare, boxed) = (bare(&host, &script), boxed(&host, &allow(&rules), &script));
         for to in ["localhost", "127.0.0.1"] {
-            assert_eq!((bare.get(to), boxed.get(to)), ("allowed", "allowed"), "{boxed:#?}");
+            assert_eq!(
+                (bare.get(to), boxed.get(to)),
+                ("allowed", "allowed"),
+                "{boxed:#?}"
+            );
             let another = format!("{to}, another port");
-            assert_eq!((bare.get(&another), boxed.get(&another)), ("other", "ECONNREFUSED"));
+            assert_eq!(
+                (bare.get(&another), boxed.get(&another)),
+                ("other", "ECONNREFUSED")
+            );
         }
-        for label in ["a server of IPv6", "own", "own IPv6", "own, without waiting", "own by name", "datagram"] {
+        for label in [
+            "a server of IPv6",
+            "own",
+            "own IPv6",
+            "own, without waiting",
+            "own by name",
+            "datagram",
+        ] {
             assert_eq!(bare.get(label), boxed.get(label), "{label}: {boxed:#?}");
         }
     }

@@ -15,7 +15,10 @@ fn both(host: &Host, flags: &[&str], program: &str, arguments: &[&str]) -> [Outp
     internet();
     let run = |mut command: Command| {
         end_with_this_thread(&mut command);
-        command.args(arguments).output().expect("the program is installed")
+        command
+            .args(arguments)
+            .output()
+            .expect("the program is installed")
     };
     let mut boxed = host.run(flags);
     boxed.arg(program);
@@ -33,7 +36,13 @@ fn node() {
     internet().dns.set(&dual, &["11.11.1.1", "2a00:1111::6"]);
     let script = format!("const DUAL = {dual:?};\n{}", include_str!("scripts/clients.js"));
     let dual_rule = format!("{dual}:7000");
-    let rules = ["api.test:80", "api.test:7000-7999", "six.test:7000", "both.test:7100", &dual_rule];
+    let rules = [
+        "api.test:80",
+        "api.test:7000-7999",
+        "six.test:7000",
+        "both.test:7100",
+        &dual_rule,
+    ];
     for host in hosts() {
         let [bare, boxed] = both(&host, &allow(&rules), "node", &["-e", &script]);
         let (bare, boxed) = (Said::of(&bare), Said::of(&boxed));
@@ -48,7 +57,11 @@ fn node() {
             ("happy eyeballs", "hello from one of them"),
             ("many", "1"),
         ] {
-            assert_eq!((bare.get(label), boxed.get(label)), (result, result), "{label}: {boxed:#?}");
+            assert_eq!(
+                (bare.get(label), boxed.get(label)),
+                (result, result),
+                "{label}: {boxed:#?}"
+            );
         }
         for (label, free, held) in [
             ("lookup of another", "[object Object]", "ENOTFOUND"),
@@ -56,7 +69,11 @@ fn node() {
             ("fetch from another", HELLO, "ENOTFOUND"),
             ("fetch from an address", "hello from 11.11.2.1", "ENETUNREACH"),
         ] {
-            assert_eq!((bare.get(label), boxed.get(label)), (free, held), "{label}: {boxed:#?}");
+            assert_eq!(
+                (bare.get(label), boxed.get(label)),
+                (free, held),
+                "{label}: {boxed:#?}"
+            );
         }
         // One address stands for all of them, so a client has no other to try by itself: the next attempt meets the other.
         let refused = boxed.get("happy eyeballs, one refuses");
@@ -76,7 +93,13 @@ fn java() {
     for host in hosts() {
         let seen = ["--read", folder];
         let flags: Vec<&str> = rules.iter().copied().chain(seen).collect();
-        let arguments = ["-XX:TieredStopAtLevel=1", "-Xshare:auto", "-cp", folder, "Clients"];
+        let arguments = [
+            "-XX:TieredStopAtLevel=1",
+            "-Xshare:auto",
+            "-cp",
+            folder,
+            "Clients",
+        ];
         let [bare, boxed] = both(&host, &flags, "java", &arguments);
         let (bare, boxed) = (Said::of(&bare), Said::of(&boxed));
         for (label, free, held) in [
@@ -91,7 +114,10 @@ fn java() {
         ] {
             assert_eq!(bare.get(label), free, "{label}: {bare:#?}");
             let said = boxed.get(label);
-            assert!(said == held || (label == "an address" && said == "ConnectException"), "{label}: {boxed:#?}");
+            assert!(
+                said == held || (label == "an address" && said == "ConnectException"),
+                "{label}: {boxed:#?}"
+            );
         }
     }
 }
@@ -108,17 +134,29 @@ fn musl() {
     let program = program.to_str().expect("UTF-8");
     for host in hosts() {
         let flags = allow(&["api.test:7000", "six.test:7000"]);
-        let [bare, boxed] = both(&host, &flags, program, &["api.test", "six.test", "forbidden.test"]);
+        let [bare, boxed] = both(
+            &host,
+            &flags,
+            program,
+            &["api.test", "six.test", "forbidden.test"],
+        );
         let six = "hello from 2a00:1111::6";
         Said::of(&bare).is(&[("api.test", HELLO), ("six.test", six), ("forbidden.test", HELLO)]);
-        Said::of(&boxed).is(&[("api.test", HELLO), ("six.test", six), ("forbidden.test", "EAI_NONAME")]);
+        Said::of(&boxed).is(&[
+            ("api.test", HELLO),
+            ("six.test", six),
+            ("forbidden.test", "EAI_NONAME"),
+        ]);
     }
 }
 
 /// A folder that everybody can read, with what the compiler made in it.
 fn compiled(compiler: &str, arguments: impl FnOnce(&Path) -> Vec<std::ffi::OsString>) -> tempfile::TempDir {
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    let folder = tempfile::Builder::new().permissions(mode).tempdir().expect("a temporary folder");
+    let folder = tempfile::Builder::new()
+        .permissions(mode)
+        .tempdir()
+        .expect("a temporary folder");
     let status = Command::new(compiler).args(arguments(folder.path())).status();
     assert!(status.expect("the compiler is installed").success(), "{compiler}");
     folder
@@ -130,12 +168,20 @@ fn curl() {
     const COULD_NOT_CONNECT: i32 = 7;
     for host in hosts() {
         let get = |url: &str| {
-            let [bare, boxed] = both(&host, &allow(&["api.test"]), "curl", &["--silent", "--max-time", "5", url]);
+            let [bare, boxed] = both(
+                &host,
+                &allow(&["api.test"]),
+                "curl",
+                &["--silent", "--max-time", "5", url],
+            );
             assert!(text(&bare.stdout).starts_with("hello from"), "{bare:?}");
             (boxed.status.code(), text(&boxed.stdout))
         };
         assert_eq!(get("http://api.test/"), (Some(0), HELLO.into()));
-        assert_eq!(get("http://forbidden.test/"), (Some(COULD_NOT_RESOLVE), String::new()));
+        assert_eq!(
+            get("http://forbidden.test/"),
+            (Some(COULD_NOT_RESOLVE), String::new())
+        );
         assert_eq!(get("http://11.11.2.1/"), (Some(COULD_NOT_CONNECT), String::new()));
     }
 }
@@ -148,21 +194,37 @@ fn psql() {
         let to = |name: &str| format!("host={name} port=5432 user=tester dbname=test connect_timeout=5");
         let ask = |name: &str| {
             let arguments = ["--no-psqlrc", "--command", "select 1", &to(name)];
-            both(&host, &allow(&["api.test:5432"]), program.to_str().expect("UTF-8"), &arguments)
+            both(
+                &host,
+                &allow(&["api.test:5432"]),
+                program.to_str().expect("UTF-8"),
+                &arguments,
+            )
         };
         for output in ask("api.test") {
-            assert!(text(&output.stderr).contains(&format!("FATAL:  {HELLO}")), "{output:?}");
+            assert!(
+                text(&output.stderr).contains(&format!("FATAL:  {HELLO}")),
+                "{output:?}"
+            );
         }
         let [bare, boxed] = ask("forbidden.test");
         assert!(text(&bare.stderr).contains(HELLO), "{bare:?}");
-        assert!(text(&boxed.stderr).contains("could not translate host name"), "{boxed:?}");
+        assert!(
+            text(&boxed.stderr).contains("could not translate host name"),
+            "{boxed:?}"
+        );
     }
 }
 
 /// Distributions put a wrapper in its place that looks for a server of this machine.
 fn psql_itself() -> PathBuf {
-    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let found = versions.map(|version| version.path().join("bin/psql")).find(|path| path.exists());
+    let versions = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let found = versions
+        .map(|version| version.path().join("bin/psql"))
+        .find(|path| path.exists());
     found.unwrap_or_else(|| "psql".into())
 }
 
@@ -171,15 +233,31 @@ fn ssh() {
     for host in hosts() {
         let ask = |name: &str| {
             let to = format!("tester@{name}");
-            let arguments = ["-v", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5", "-F", "none", &to, "true"];
+            let arguments = [
+                "-v",
+                "-o",
+                "BatchMode=yes",
+                "-o",
+                "ConnectTimeout=5",
+                "-F",
+                "none",
+                &to,
+                "true",
+            ];
             both(&host, &allow(&["api.test:22"]), "ssh", &arguments)
         };
         for output in ask("api.test") {
             let said = text(&output.stderr);
-            assert!(said.contains("remote software version fake_of_the_tests"), "{said}");
+            assert!(
+                said.contains("remote software version fake_of_the_tests"),
+                "{said}"
+            );
         }
         let [bare, boxed] = ask("forbidden.test");
         assert!(text(&bare.stderr).contains("fake_of_the_tests"), "{bare:?}");
-        assert!(text(&boxed.stderr).contains("Could not resolve hostname"), "{boxed:?}");
+        assert!(
+            text(&boxed.stderr).contains("Could not resolve hostname"),
+            "{boxed:?}"
+        );
     }
 }

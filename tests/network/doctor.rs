@@ -13,20 +13,32 @@ fn under_another_listener_a_run_with_hosts_is_refused() {
     for host in hosts() {
         let under = |flags: &[&str]| -> Answer {
             let mut command = host.command(&binaries().probe);
-            command.arg("under-listener").arg(&binaries().sandbox).arg("run").arg("--quiet");
-            command.args(flags).arg("--").arg(&binaries().probe).args(["tcp", "11.11.1.1:7000"]);
+            command
+                .arg("under-listener")
+                .arg(&binaries().sandbox)
+                .arg("run")
+                .arg("--quiet");
+            command
+                .args(flags)
+                .arg("--")
+                .arg(&binaries().probe)
+                .args(["tcp", "11.11.1.1:7000"]);
             answer(command)
         };
         let refused = under(&["--allow", "11.11.1.1:7000"]);
         assert!(refused.all().next().is_none(), "{refused:?}");
-        for part in ["a seccomp filter with a listener holds this process already", "hint: "] {
+        for part in [
+            "a seccomp filter with a listener holds this process already",
+            "hint: ",
+        ] {
             assert!(refused.stderr.contains(part), "{refused:?}");
         }
         // Control: without rules there is nothing to hand over, and without a listener above the rule holds.
         under(&[]).all_stopped();
         let flags = ["--allow", "11.11.1.1:7000"];
         host.boxed(flags, &["tcp", "11.11.1.1:7000"]).done();
-        host.boxed(NO_FLAGS, &["tcp", "11.11.1.1:7000"]).stopped("ENETUNREACH");
+        host.boxed(NO_FLAGS, &["tcp", "11.11.1.1:7000"])
+            .stopped("ENETUNREACH");
     }
 }
 
@@ -48,6 +60,9 @@ fn doctor_makes_a_connection_by_the_broker() {
         under.arg("under-listener").arg(&binaries().sandbox);
         let under = state(under);
         assert_ne!(under["state"], "ok");
-        assert!(under["detail"].as_str().expect("text").contains("EBUSY"), "{under:#}");
+        assert!(
+            under["detail"].as_str().expect("text").contains("EBUSY"),
+            "{under:#}"
+        );
     }
 }

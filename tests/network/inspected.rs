@@ -13,7 +13,11 @@ const TLS: &str = "hello over TLS";
 
 /// Everything the client sends, with the certificate that it trusts.
 fn script() -> String {
-    format!("CERTIFICATE = \"{}\"\n{}", certificate(), include_str!("scripts/inspected.py"))
+    format!(
+        "CERTIFICATE = \"{}\"\n{}",
+        certificate(),
+        include_str!("scripts/inspected.py")
+    )
 }
 
 /// Starts the server on the internet; its certificate.
@@ -75,7 +79,11 @@ fn the_name_in_the_first_bytes_must_be_the_one_that_was_asked_for() {
             ("neither, on 443", "ECONNRESET"),
         ]);
         for destination in ["blocked: api.test:443: ", "blocked: api.test:80: "] {
-            let told = said.stderr.lines().filter(|line| line.contains(destination)).count();
+            let told = said
+                .stderr
+                .lines()
+                .filter(|line| line.contains(destination))
+                .count();
             assert_eq!(told, 1, "{said:#?}");
         }
     }

@@ -9,7 +9,11 @@ const ASK: &str = include_str!("scripts/names.py");
 #[test]
 fn a_c_library_finds_allowed_names_and_no_others_at_once() {
     for host in hosts() {
-        let said = boxed(&host, &allow(&["api.test:7000", "six.test:7000", "nosuch.test"]), ASK);
+        let said = boxed(
+            &host,
+            &allow(&["api.test:7000", "six.test:7000", "nosuch.test"]),
+            ASK,
+        );
         said.is(&[
             ("lower case", "one synthetic IPv4"),
             ("mixed case", "one synthetic IPv4"),
@@ -37,7 +41,11 @@ fn a_c_library_finds_allowed_names_and_no_others_at_once() {
 #[test]
 fn other_types_are_empty_and_other_names_do_not_exist() {
     for host in hosts() {
-        let script = concat!(include_str!("scripts/query.py"), "\n", include_str!("scripts/types.py"));
+        let script = concat!(
+            include_str!("scripts/query.py"),
+            "\n",
+            include_str!("scripts/types.py")
+        );
         let said = boxed(&host, &allow(&["api.test:7000"]), script);
         for transport in ["UDP", "TCP"] {
             let get = |name: &str, kind: &str| said.get(&format!("{transport} {name} {kind}")).to_owned();
@@ -45,7 +53,9 @@ fn other_types_are_empty_and_other_names_do_not_exist() {
             for kind in ["AAAA", "HTTPS", "SVCB", "TXT", "MX", "SRV", "CNAME", "NS", "ANY"] {
                 assert_eq!(get("api.test", kind), "NOERROR 0", "{kind}: {said:#?}");
             }
-            for kind in ["A", "AAAA", "HTTPS", "SVCB", "TXT", "MX", "SRV", "CNAME", "NS", "ANY"] {
+            for kind in [
+                "A", "AAAA", "HTTPS", "SVCB", "TXT", "MX", "SRV", "CNAME", "NS", "ANY",
+            ] {
                 assert_eq!(get("forbidden.test", kind), "NXDOMAIN 0", "{kind}: {said:#?}");
             }
         }
@@ -72,7 +82,10 @@ for kind in (1, 28, 16, 65, 12, 255):
         let script = format!("{}\n{script}", include_str!("scripts/query.py"));
         let other = allow(&["api.test:7000", "api.test:53"]);
         let said = boxed(&host, &other, &script);
-        assert!(said.lines.values().all(|result| !result.contains("LATE")), "{said:#?}");
+        assert!(
+            said.lines.values().all(|result| !result.contains("LATE")),
+            "{said:#?}"
+        );
         assert_eq!(internet.dns.asked(&word), Vec::<String>::new());
         // Control: the same word of a name that is allowed, and without the box, leaves.
         boxed(&host, &allow(&["*.dyn.test"]), &script);
@@ -117,7 +130,9 @@ fn names_that_rotate_are_followed_and_never_inside() {
         child.expect("first of rotates: hello from 11.11.1.1");
         child.expect("first of rebinds: hello from 11.11.1.1");
         internet.dns.set(&rotates, &["11.11.2.1"]);
-        internet.dns.set(&rebinds, &["10.20.30.40", "169.254.169.254", "127.0.0.1"]);
+        internet
+            .dns
+            .set(&rebinds, &["10.20.30.40", "169.254.169.254", "127.0.0.1"]);
         child.go_on();
         child.expect("then of rotates: hello from 11.11.2.1");
         child.expect("then of rebinds: EHOSTUNREACH");

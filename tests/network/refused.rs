@@ -28,7 +28,12 @@ fn on_the_machine() -> u16 {
 fn every_other_way_is_refused_at_once() {
     let heard = &internet().heard;
     let port = on_the_machine();
-    let script = |word: &str| format!("WORD, LOOPBACK = {word:?}, {port}\n{}", include_str!("scripts/refused.py"));
+    let script = |word: &str| {
+        format!(
+            "WORD, LOOPBACK = {word:?}, {port}\n{}",
+            include_str!("scripts/refused.py")
+        )
+    };
     let inside = format!("inside.test:{port}");
     let rules = ["api.test:7000", "meta.test:7000", "lan.test:7000", &inside];
     for host in hosts() {
@@ -73,7 +78,10 @@ fn control(said: &Said, is_root: bool) {
         ("disconnect, connect", "disconnected, then connected"),
         ("bind to the machine's address", "listening"),
         ("bind to the machine's IPv6 address", "listening"),
-        ("changed while judged", "['hello from 11.11.1.1', 'hello from 11.11.2.1']"),
+        (
+            "changed while judged",
+            "['hello from 11.11.1.1', 'hello from 11.11.2.1']",
+        ),
     ] {
         assert_eq!(said.get(label), result, "{label}: {said:#?}");
     }
@@ -117,10 +125,19 @@ fn refused(said: &Said) {
     ] {
         assert_eq!(said.get(label), result, "{label}: {said:#?}");
     }
-    let datagrams = said.lines.iter().filter(|(label, _)| label.contains("UDP") || label.contains("QUIC"));
-    let others = said.lines.iter().filter(|(label, _)| label.starts_with("DNS") || *label == "ICMP");
+    let datagrams = said
+        .lines
+        .iter()
+        .filter(|(label, _)| label.contains("UDP") || label.contains("QUIC"));
+    let others = said
+        .lines
+        .iter()
+        .filter(|(label, _)| label.starts_with("DNS") || *label == "ICMP");
     for (label, result) in datagrams.chain(others) {
-        assert!(["ENETUNREACH", "ECONNREFUSED", "EACCES", "EPERM"].contains(&result.as_str()), "{label}: {said:#?}");
+        assert!(
+            ["ENETUNREACH", "ECONNREFUSED", "EACCES", "EPERM"].contains(&result.as_str()),
+            "{label}: {said:#?}"
+        );
     }
 }
 
@@ -130,10 +147,17 @@ fn other_protocols_do_not_exist() {
     for host in hosts() {
         let flags = allow(&["api.test:7000"]);
         // SCTP, DCCP, MPTCP, and VSOCK, as streams and datagrams.
-        for [family, kind, protocol] in [["2", "1", "132"], ["2", "6", "33"], ["2", "1", "262"], ["10", "1", "262"]] {
-            host.boxed(&flags, &["socket", family, kind, protocol]).stopped("EPROTONOSUPPORT");
+        for [family, kind, protocol] in [
+            ["2", "1", "132"],
+            ["2", "6", "33"],
+            ["2", "1", "262"],
+            ["10", "1", "262"],
+        ] {
+            host.boxed(&flags, &["socket", family, kind, protocol])
+                .stopped("EPROTONOSUPPORT");
         }
-        host.boxed(&flags, &["socket", "40", "1", "0"]).stopped("EAFNOSUPPORT");
+        host.boxed(&flags, &["socket", "40", "1", "0"])
+            .stopped("EAFNOSUPPORT");
         host.boxed(&flags, &["socket", "2", "1", "6"]).done();
     }
 }
@@ -146,11 +170,15 @@ fn control_the_probe_reaches_an_allowed_address() {
     let evidence = |answer: Answer| answer.done();
     for host in hosts() {
         assert_eq!(evidence(host.bare(&["tcp", &address])), HELLO);
-        assert_eq!(evidence(host.boxed(allow(&[&address]), &["tcp", &address])), HELLO);
+        assert_eq!(
+            evidence(host.boxed(allow(&[&address]), &["tcp", &address])),
+            HELLO
+        );
         host.boxed(NO_FLAGS, &["tcp", &address]).all_stopped();
     }
     for host in root_hosts() {
         // Root in the box has no more of the network.
-        host.boxed(allow(&["api.test:7000"]), &["tcp", &address]).stopped("ENETUNREACH");
+        host.boxed(allow(&["api.test:7000"]), &["tcp", &address])
+            .stopped("ENETUNREACH");
     }
 }

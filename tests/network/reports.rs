@@ -25,7 +25,12 @@ attempt("allowed", lambda: reach("api.test"))
 fn each_destination_is_told_once_and_counted() {
     for host in hosts() {
         let status = host.folder().join("status.json");
-        let flags = ["--allow", "api.test:7000", "--status-file", status.to_str().expect("UTF-8")];
+        let flags = [
+            "--allow",
+            "api.test:7000",
+            "--status-file",
+            status.to_str().expect("UTF-8"),
+        ];
         let said = aloud(&host, &flags, SCRIPT);
         said.is(&[("allowed", "hello from 11.11.1.1")]);
 
@@ -66,7 +71,12 @@ fn each_destination_is_told_once_and_counted() {
 fn nothing_is_told_where_nothing_is_refused() {
     for host in hosts() {
         let status = host.folder().join("status.json");
-        let flags = ["--allow", "api.test:7000", "--status-file", status.to_str().expect("UTF-8")];
+        let flags = [
+            "--allow",
+            "api.test:7000",
+            "--status-file",
+            status.to_str().expect("UTF-8"),
+        ];
         let said = boxed(&host, &flags, "attempt('allowed', lambda: reach('api.test'))");
         assert_eq!(said.stderr, "");
         let text = fs::read_to_string(&status).expect("a status file");

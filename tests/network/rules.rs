@@ -28,7 +28,11 @@ fn with(flags: &[String], more: &[&str]) -> Vec<String> {
 }
 
 fn run(host: &Host, flags: &[String], script: &str) -> crate::scripts::Said {
-    boxed(host, &flags.iter().map(String::as_str).collect::<Vec<_>>(), script)
+    boxed(
+        host,
+        &flags.iter().map(String::as_str).collect::<Vec<_>>(),
+        script,
+    )
 }
 
 #[test]
@@ -61,11 +65,28 @@ fn a_wildcard_means_every_depth_below_and_not_the_apex() {
 #[test]
 fn only_the_ports_of_a_rule_are_open() {
     for host in hosts() {
-        bare(&host, EVERY_PORT).is(&[("http", HELLO), ("7000", "open"), ("7100", "open"), ("22", "open")]);
+        bare(&host, EVERY_PORT).is(&[
+            ("http", HELLO),
+            ("7000", "open"),
+            ("7100", "open"),
+            ("22", "open"),
+        ]);
         for (rule, http, greeter, lone, ssh) in [
             ("api.test", HELLO, "ECONNREFUSED", "ECONNREFUSED", "ECONNREFUSED"),
-            ("api.test:22", "ECONNREFUSED", "ECONNREFUSED", "ECONNREFUSED", "open"),
-            ("api.test:7000-7100", "ECONNREFUSED", "open", "open", "ECONNREFUSED"),
+            (
+                "api.test:22",
+                "ECONNREFUSED",
+                "ECONNREFUSED",
+                "ECONNREFUSED",
+                "open",
+            ),
+            (
+                "api.test:7000-7100",
+                "ECONNREFUSED",
+                "open",
+                "open",
+                "ECONNREFUSED",
+            ),
         ] {
             boxed(&host, &allow(&[rule]), EVERY_PORT).is(&[
                 ("http", http),
@@ -84,11 +105,18 @@ fn block_wins_over_allow() {
         let script = &format!("{EVERY_NAME}\nattempt('other.test', lambda: reach('other.test'))");
         let said = run(&host, &profile(&host, ALLOW), script);
         assert_eq!(
-            (said.get("b.a.wild.test"), said.get("other.test"), said.get("api.test")),
+            (
+                said.get("b.a.wild.test"),
+                said.get("other.test"),
+                said.get("api.test")
+            ),
             (HELLO, "hello from 11.11.2.1", HELLO)
         );
         // A name, and the net that another one leads into.
-        let flags = profile(&host, &format!("{ALLOW}block = [\"b.a.wild.test\", \"11.11.2.0/24\"]"));
+        let flags = profile(
+            &host,
+            &format!("{ALLOW}block = [\"b.a.wild.test\", \"11.11.2.0/24\"]"),
+        );
         let flags = with(&flags, &["--allow", "b.a.wild.test:7000"]);
         run(&host, &flags, script).is(&[
             ("api.test", HELLO),
@@ -119,9 +147,10 @@ for to in ["api.test", "11.11.1.1"]:
     attempt(to, lambda: reach(to))
 "#;
     for host in hosts() {
-        let allow = "[network]\nallow = [\"api.test:7000\", \"11.11.1.1:7000\"]\n";
-        run(&host, &profile(&host, allow), SCRIPT).all_are(&[HELLO]);
-        let said = run(&host, &profile(&host, &format!("{allow}dns = \"off\"")), SCRIPT);
+        let address = "[network]\nallow = [\"11.11.1.1:7000\"]\n";
+        let named = with(&profile(&host, address), &["--allow", "api.test:7000"]);
+        run(&host, &named, SCRIPT).all_are(&[HELLO]);
+        let said = run(&host, &profile(&host, &format!("{address}dns = \"off\"")), SCRIPT);
         assert_eq!(said.get("11.11.1.1"), HELLO);
         assert!(said.get("api.test").starts_with("EAI_"), "{said:#?}");
     }

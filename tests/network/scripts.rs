@@ -23,7 +23,10 @@ impl Said {
         let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{}: {stdout}\n{stderr}", output.status);
-        let line = |line: &str| line.split_once(": ").map(|(label, said)| (label.into(), said.into()));
+        let line = |line: &str| {
+            line.split_once(": ")
+                .map(|(label, said)| (label.into(), said.into()))
+        };
         Said {
             lines: stdout.lines().filter_map(line).collect(),
             stderr,
@@ -123,7 +126,9 @@ pub struct Running {
 pub fn begin(host: &Host, flags: &[&str], script: &str) -> Running {
     internet();
     let mut command = host.run(flags);
-    command.args(["python3", "-c"]).arg(format!("{PRELUDE}\n{script}"));
+    command
+        .args(["python3", "-c"])
+        .arg(format!("{PRELUDE}\n{script}"));
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -146,10 +151,6 @@ impl Running {
     pub fn go_on(&mut self) {
         let stdin = self.child.stdin.as_mut().expect("stdin is a pipe");
         stdin.write_all(b"\n").expect("the script waits");
-    }
-
-    pub fn pid(&self) -> u32 {
-        self.child.id()
     }
 
     /// Waits for a good end.

@@ -61,7 +61,11 @@ impl Dns {
         state.asked.push((name.clone(), kind));
         let found = state.addresses.get(&name);
         let code = if found.is_some() { 0 } else { NO_SUCH_NAME };
-        let records: Vec<Vec<u8>> = found.into_iter().flatten().filter_map(|ip| record(*ip, kind)).collect();
+        let records: Vec<Vec<u8>> = found
+            .into_iter()
+            .flatten()
+            .filter_map(|ip| record(*ip, kind))
+            .collect();
         let mut answer = query[..2].to_vec();
         // A response, recursion desired and available; one question, as it was put.
         answer.extend([0x81, 0x80 | code, 0, 1, 0, records.len() as u8, 0, 0, 0, 0]);

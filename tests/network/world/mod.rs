@@ -16,7 +16,7 @@ use std::thread;
 
 pub use dns::Dns;
 pub use namespaces::{capable, enter};
-pub use services::{ECHO, GREETER, Heard, LONE, POSTGRES, SSH};
+pub use services::{GREETER, Heard};
 
 /// The host behind most names.
 pub const HOST: Ipv4Addr = Ipv4Addr::new(11, 11, 1, 1);
@@ -51,7 +51,7 @@ const NSSWITCH: &str = "passwd: files\ngroup: files\nhosts: files dns\n";
 /// Everything outside the machine.
 pub struct Internet {
     /// Its network namespace.
-    pub namespace: File,
+    namespace: File,
     pub dns: Dns,
     pub heard: Heard,
 }
@@ -75,11 +75,6 @@ pub fn internet() -> &'static Internet {
 }
 
 impl Internet {
-    /// Does something among the hosts of the internet, such as opening a socket.
-    pub fn inside<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
-        inside(&self.namespace, act)
-    }
-
     /// Lets a command run there, as whoever we are.
     pub fn enter(&self, command: &mut Command) {
         enter(command, &self.namespace);

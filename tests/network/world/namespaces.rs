@@ -21,7 +21,11 @@ extern "C" fn leave_the_machine() {
     let done = unsafe {
         let (uid, gid) = (libc::getuid(), libc::getgid());
         let own = libc::CLONE_NEWNET | libc::CLONE_NEWNS;
-        let flags = if libc::geteuid() == 0 { own } else { own | libc::CLONE_NEWUSER };
+        let flags = if libc::geteuid() == 0 {
+            own
+        } else {
+            own | libc::CLONE_NEWUSER
+        };
         raise_the_limit_of_open_files();
         libc::unshare(flags) == 0 && (uid == 0 || map(uid, gid).is_ok())
     };

@@ -12,12 +12,12 @@ use super::HOST;
 /// Says `hello from ADDRESS` and ends.
 pub const GREETER: u16 = 7000;
 /// Sends back what it gets.
-pub const ECHO: u16 = 7001;
+const ECHO: u16 = 7001;
 /// A greeter at [`HOST`] alone.
-pub const LONE: u16 = 7100;
+const LONE: u16 = 7100;
 /// Says what a server of that kind says first.
-pub const SSH: u16 = 22;
-pub const POSTGRES: u16 = 5432;
+const SSH: u16 = 22;
+const POSTGRES: u16 = 5432;
 /// Greets whoever asks in HTTP.
 const HTTP: u16 = 80;
 /// Datagrams to these are heard.
@@ -34,7 +34,9 @@ impl Heard {
     /// Whether a datagram that holds `word` has arrived.
     pub fn datagram(&self, word: &str) -> bool {
         let heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.iter().any(|datagram| String::from_utf8_lossy(datagram).contains(word))
+        heard
+            .iter()
+            .any(|datagram| String::from_utf8_lossy(datagram).contains(word))
     }
 
     fn add(&self, datagram: &[u8]) {
@@ -132,7 +134,10 @@ fn http(mut stream: TcpStream) {
         }
     }
     let body = greeting(&stream);
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
     let _ = stream.write_all((head + &body).as_bytes());
 }
 

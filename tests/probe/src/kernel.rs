@@ -166,7 +166,11 @@ fn under_listener(words: &Words) -> Evidence {
     };
     const NEW_LISTENER: u64 = 1 << 3;
     call(libc::SYS_prctl, &[libc::PR_SET_NO_NEW_PRIVS as u64, 1])?;
-    let arguments = [libc::SECCOMP_SET_MODE_FILTER.into(), NEW_LISTENER, address(&program)];
+    let arguments = [
+        libc::SECCOMP_SET_MODE_FILTER.into(),
+        NEW_LISTENER,
+        address(&program),
+    ];
     let listener = call(libc::SYS_seccomp, &arguments)?;
     // It lasts as long as its descriptor, which the program must inherit.
     call(libc::SYS_fcntl, &[listener as u64, libc::F_SETFD as u64, 0])?;
