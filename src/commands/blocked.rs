@@ -97,6 +97,9 @@ mod tests {
         (0..400).for_each(|at| denials.record(Denial::of(name(at % 200), 443, Refusal::NotListed)));
         let summary = summary(&denials).unwrap();
         assert!(summary.len() < 4096 && summary.ends_with(" more"), "{summary}");
-        assert!(summary.contains(&format!("{}:443 (2 times), ", name(0))), "{summary}");
+        assert!(
+            summary.contains(&format!("{}:443 (2 times), ", name(0))),
+            "{summary}"
+        );
     }
 }

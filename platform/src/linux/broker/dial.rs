@@ -185,7 +185,12 @@ impl Broker {
             (socket, _) => (socket?, family),
         };
         self.wanted = Some(family);
-        let fresh = &self.options[usize::from(call.socket.family == libc::AF_INET6)];
+        let own = call.socket.family;
+        let fresh = &mut self.options[usize::from(own == libc::AF_INET6)];
+        let fresh = match fresh {
+            Some(fresh) => fresh,
+            None => fresh.insert(Options::of_family(own)?),
+        };
         fresh.carry(call.fd.as_fd(), socket.as_fd());
         let connected = match sockets::connect(socket.as_fd(), &address::bytes(family, to)) {
             Ok(()) => true,

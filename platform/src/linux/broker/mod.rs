@@ -54,8 +54,8 @@ struct Broker {
     callers: Callers,
     pending: Pending,
     witness: Witness,
-    /// By family: AF_INET, AF_INET6.
-    options: [Options; 2],
+    /// By family, AF_INET and AF_INET6, once they were needed.
+    options: [Option<Options>; 2],
     /// Addresses that could not be connected to, and when.
     failed: HashMap<IpAddr, Instant>,
     /// Sockets that took their place when the call that they were made for had been interrupted.
@@ -116,9 +116,6 @@ fn raise_limit() {
 impl Broker {
     fn new(listener: Listener, ground: Ground) -> nix::Result<Self> {
         let (uid, gid) = ground.user;
-        let ipv4 = Options::of_family(libc::AF_INET)?;
-        // A kernel without IPv6 has no IPv6 sockets to carry options from either.
-        let ipv6 = Options::of_family(libc::AF_INET6).or_else(|_| Options::of_family(libc::AF_INET))?;
         Ok(Broker {
             listener,
             host: NetworkCookie::own()?,
@@ -126,7 +123,7 @@ impl Broker {
             callers: Callers::default(),
             pending: Pending::new()?,
             witness: Witness::new()?,
-            options: [ipv4, ipv6],
+            options: [None, None],
             failed: HashMap::new(),
             unannounced: VecDeque::new(),
             wanted: None,
