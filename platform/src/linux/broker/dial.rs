@@ -223,8 +223,14 @@ impl Broker {
         let Notification { id, thread, .. } = dial.call.notification;
         let inode = places::inode(dial.call.fd.as_fd())?;
         let watched = self.witness.watch(dial.call.fd.as_fd());
-        self.listener
-            .replace(id, socket.as_fd(), dial.call.number, dial.close_on_exec)?;
+        let placed = self
+            .listener
+            .replace(id, socket.as_fd(), dial.call.number, dial.close_on_exec);
+        if placed.is_err() {
+            // The call was interrupted, and will come again with the same socket.
+            self.witness.forget(dial.call.fd.as_fd());
+        }
+        placed?;
         let old = std::mem::replace(&mut dial.call.fd, Duplicate::new(socket));
         let lives_on = old.into_closed(|old| self.witness.lives_on(old));
         watched?;

@@ -31,6 +31,11 @@ impl Witness {
         self.0.add(socket, EpollEvent::new(EpollFlags::EPOLLHUP, 0))
     }
 
+    /// Watches it no more.
+    pub fn forget(&self, socket: BorrowedFd) {
+        let _ = self.0.delete(socket);
+    }
+
     /// Gives our descriptor up, and says whether others are left.
     pub fn lives_on(&self, socket: OwnedFd) -> bool {
         drop(socket);
