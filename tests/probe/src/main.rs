@@ -7,6 +7,7 @@
 mod files;
 mod inherited;
 mod kernel;
+mod load;
 mod process;
 mod sockets;
 mod sys;
@@ -61,6 +62,7 @@ fn attacks() -> impl Iterator<Item = &'static Attack> {
         sockets::ATTACKS,
         files::ATTACKS,
         inherited::ATTACKS,
+        load::ATTACKS,
     ];
     tables.into_iter().flatten()
 }
