@@ -42,7 +42,6 @@ fn sockets_behave_as_outside() {
 
 /// Netty, nginx and others watch a socket first and connect it then.
 #[test]
-#[ignore = "the broker does not find a socket that epoll knows and no duplicate keeps"]
 fn a_socket_that_epoll_knew_before_is_watched_on() {
     for host in hosts() {
         let said = same(&host, &allow(&RULES), include_str!("scripts/epoll.py"));
