@@ -35,7 +35,8 @@ fn certificate() -> &'static str {
             .expect("python3");
         let mut line = String::new();
         let mut output = BufReader::new(child.stdout.take().expect("stdout is a pipe"));
-        output.read_line(&mut line).expect("a certificate");
+        output.read_line(&mut line).expect("UTF-8");
+        assert!(line.contains("CERTIFICATE"), "the server did not start");
         (child, line.trim_end().into())
     });
     certificate
