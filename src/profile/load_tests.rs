@@ -196,7 +196,7 @@ fn an_unknown_key_names_the_nearest_and_all_valid_ones() {
 #[test]
 fn settings_that_do_not_exist_yet_are_refused() {
     for (text, key) in [
-        ("[resources]\nmemory = \"1GB\"", "resources"),
+        ("[resources]\nswap = \"1GB\"", "swap"),
         ("[tools]", "tools"),
         ("degrade = []", "degrade"),
         ("[filesystem]\nwritable_sensitive = []", "writable_sensitive"),
@@ -205,7 +205,7 @@ fn settings_that_do_not_exist_yet_are_refused() {
             "exclude",
         ),
         ("[network]\nhosts = []", "hosts"),
-        ("[contexts.ci.resources]", "resources"),
+        ("[contexts.ci.resources]\nswap = \"1GB\"", "swap"),
         ("[contexts.ci]\nextends = []", "extends"),
         ("[contexts.ci]\nversion = 1", "version"),
         ("[contexts.ci.contexts.x]", "contexts"),

@@ -2,6 +2,7 @@
 
 mod etc;
 mod filter;
+mod limits;
 mod plan;
 
 #[cfg(target_os = "linux")]
@@ -22,6 +23,8 @@ mod names;
 mod notify;
 #[cfg(target_os = "linux")]
 mod numbers;
+#[cfg(target_os = "linux")]
+mod pause;
 #[cfg(target_os = "linux")]
 mod probe;
 #[cfg(target_os = "linux")]
@@ -44,6 +47,7 @@ mod tree;
 mod wipe;
 
 pub use filter::{ALLOWED, ARGUMENTS, BROKERED, Group, REFUSED};
+pub use limits::{Chosen, Enforcement, Group as LimitGroup, Means, Place, Rlimit, Watch};
 pub use plan::{Bind, NAMESPACES, Plan, Rights, Rule, Step, plan};
 
 /// How many system calls the server may make.
@@ -56,10 +60,12 @@ pub use inspect::Inspector;
 #[cfg(target_os = "linux")]
 pub use launch::{LaunchError, PASSED_ON, Sandbox, launch};
 #[cfg(target_os = "linux")]
+pub use limits::{Account, counts_processes, groups};
+#[cfg(target_os = "linux")]
 pub use probe::{Act, Cause, Finding, State, diagnose, notification, probe};
 #[cfg(target_os = "linux")]
 pub use server::check_standard_streams;
 #[cfg(target_os = "linux")]
-pub use supervise::Exit;
+pub use supervise::{End, Exit};
 #[cfg(target_os = "linux")]
 pub use sys::{describe, hide_memory, landlock_abi, started_privileged};

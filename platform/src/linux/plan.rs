@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::limits::{self, Enforcement, Rlimit};
 use super::{etc, filter};
 use crate::net::{Dns, Inspect, Network, OWN_ADDRESS};
 use crate::{Access, Bytes, HomeKind, Notification, Policy, Support, Unenforceable, quote};
@@ -21,6 +22,8 @@ pub const NAMESPACES: [&str; 7] = ["user", "mount", "pid", "network", "ipc", "ut
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     pub landlock_abi: u32,
+    /// What the supervisor does about the limits.
+    pub limits: Enforcement,
     /// What the broker goes by; without one the box has no network and cannot connect to its own loopback either.
     pub network: Option<Network>,
     /// Done by init, PID 1 of the box.
@@ -32,6 +35,8 @@ pub struct Plan {
 /// One act of set-up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
+    /// Enter the control groups of version 1 that the supervisor has made: first, so that everything counts.
+    JoinGroups,
     /// Overwrite the caller's arguments and environment, which /proc/1 would show (bubblewrap leaks secrets so).
     ForgetCaller,
     /// Die when the supervisor dies: directly after the change of ids, which would clear the death signal
@@ -95,6 +100,8 @@ pub enum Step {
     CloseDescriptors,
     /// Default signal handlers, nothing blocked, umask at least 022.
     ResetSignalsAndUmask,
+    /// A limit that the kernel keeps per process.
+    Limit { what: Rlimit, most: u64 },
     /// Keep these capabilities, drop all others from every set.
     DropCapabilities { keep: Vec<String> },
     /// No program gains rights by being executed.
@@ -206,12 +213,14 @@ pub fn plan(policy: &Policy, support: &Support) -> Result<Plan, Unenforceable> {
                 .into(),
         });
     }
+    let limits = limits::choose(policy, support);
     let network = network(policy, support)?;
     let broker = network.is_some();
     Ok(Plan {
         landlock_abi: support.landlock_abi,
-        init: init(policy, network.as_ref()),
-        server: server(policy, support, broker),
+        init: joining(&limits).chain(init(policy, network.as_ref())).collect(),
+        server: server(policy, support, broker, &limits),
+        limits,
         network,
     })
 }
@@ -233,6 +242,13 @@ fn network(policy: &Policy, support: &Support) -> Result<Option<Network>, Unenfo
                host; `mcp-sandbox doctor` tries it"
             .into(),
     })
+}
+
+/// Only groups of version 1 are joined from inside: in the others a process is started.
+fn joining(limits: &Enforcement) -> impl Iterator<Item = Step> {
+    let group = limits.group.as_ref();
+    let joins = group.is_some_and(|group| matches!(group.place, limits::Place::Legacy(_)));
+    joins.then_some(Step::JoinGroups).into_iter()
 }
 
 fn init(policy: &Policy, network: Option<&Network>) -> Vec<Step> {
@@ -397,12 +413,16 @@ fn devices() -> impl Iterator<Item = Step> {
         .chain(links)
 }
 
-fn server(policy: &Policy, support: &Support, broker: bool) -> Vec<Step> {
-    vec![
+fn server(policy: &Policy, support: &Support, broker: bool, limits: &Enforcement) -> Vec<Step> {
+    let mut steps = vec![
         Step::NewSession,
         Step::ChangeDirectory(policy.command.cwd.clone()),
         Step::CloseDescriptors,
         Step::ResetSignalsAndUmask,
+    ];
+    let rlimits = limits.rlimits.iter();
+    steps.extend(rlimits.map(|&(what, most)| Step::Limit { what, most }));
+    steps.extend([
         Step::DropCapabilities {
             keep: policy.process.capabilities.clone(),
         },
@@ -421,7 +441,8 @@ fn server(policy: &Policy, support: &Support, broker: bool) -> Vec<Step> {
             argv: policy.command.argv.clone(),
             env: policy.process.env.clone(),
         },
-    ]
+    ]);
+    steps
 }
 
 /// One rule per place of the box, from the same list the mounts come from.
@@ -463,8 +484,10 @@ impl Plan {
             format!("clone into new namespaces: {}", NAMESPACES.join(", ")),
             "write the id maps: one user, one group, setgroups denied".to_string(),
         ];
+        let limits = self.limits.lines();
         let steps = supervisor
             .into_iter()
+            .chain(limits)
             .map(|line| ("supervisor", line))
             .chain(self.init.iter().map(|step| ("init", step.to_string())))
             .chain(self.server.iter().map(|step| ("server", step.to_string())));
@@ -479,6 +502,7 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = |path: &Path| quote(path);
         match self {
+            Step::JoinGroups => f.write_str("join the control groups"),
             Step::ForgetCaller => f.write_str("overwrite the caller's arguments and environment"),
             Step::DieWithSupervisor => f.write_str("die when the supervisor dies"),
             Step::BecomeUser { uid, gid } => {
@@ -512,6 +536,7 @@ impl fmt::Display for Step {
                 f.write_str("take the box's own null device; close every descriptor from 3 up on execution")
             }
             Step::ResetSignalsAndUmask => f.write_str("reset signal handlers and mask; umask at least 022"),
+            Step::Limit { what, most } => write!(f, "limit {what} to {most}"),
             Step::DropCapabilities { keep } if keep.is_empty() => f.write_str("drop all capabilities"),
             Step::DropCapabilities { keep } => write!(f, "drop all capabilities but {}", keep.join(", ")),
             Step::NoNewPrivileges => f.write_str("set no_new_privs"),

@@ -18,7 +18,7 @@ use seccompiler::sock_filter;
 
 use super::plan::{Plan, Rights, Rule, Step};
 use super::report::{Report, Who};
-use super::{sys, terminal};
+use super::{limits, sys, terminal};
 
 /// What the server's process needs ready before the clone: nothing can then fail for want of it.
 pub struct Server<'a> {
@@ -74,6 +74,7 @@ fn perform(
             umask(server.umask | Mode::from_bits_truncate(0o022));
             sys::reset_signals()
         }
+        Step::Limit { what, most } => limits::set_rlimit(*what, *most),
         Step::DropCapabilities { keep } => drop_capabilities(keep),
         Step::NoNewPrivileges => prctl::set_no_new_privs(),
         Step::Landlock { .. } => restrict(rules.take()),

@@ -55,6 +55,23 @@ pub fn openat2(dir: BorrowedFd, path: &CStr, flags: i32, resolve: u64) -> Result
     }
 }
 
+/// An extended attribute of at most 16 bytes, getxattr(2).
+pub fn attribute(path: &std::path::Path, name: &str) -> Option<Vec<u8>> {
+    let path = CString::new(std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str())).ok()?;
+    let name = CString::new(name).ok()?;
+    let mut value = [0_u8; 16];
+    // SAFETY: both strings are NUL-terminated, and value is as long as is said.
+    let length = unsafe {
+        libc::getxattr(
+            path.as_ptr(),
+            name.as_ptr(),
+            value.as_mut_ptr().cast(),
+            value.len(),
+        )
+    };
+    Some(value.get(..usize::try_from(length).ok()?)?.to_vec())
+}
+
 /// close_range(2) from `first` to the last possible descriptor.
 pub fn close_from(first: RawFd) -> Result<()> {
     // SAFETY: takes three numbers; the caller gives up every descriptor from `first` up.
@@ -439,6 +456,18 @@ pub fn expect_children() {
         let default: libc::sigaction = std::mem::zeroed();
         libc::sigaction(libc::SIGCHLD, &default, std::ptr::null_mut());
     }
+}
+
+/// Ignores SIGXFSZ, which kills by default: a write beyond the largest file then fails with EFBIG (setrlimit(2)).
+pub fn ignore_file_size_signal() -> Result<()> {
+    // SAFETY: SIG_IGN is no function of ours, so nothing can run in the wrong place.
+    unsafe {
+        nix::sys::signal::signal(
+            nix::sys::signal::Signal::SIGXFSZ,
+            nix::sys::signal::SigHandler::SigIgn,
+        )
+    }
+    .map(drop)
 }
 
 /// Gives every signal its default disposition and unblocks all (what execve(2) would inherit otherwise).
