@@ -76,6 +76,7 @@ fn the_name_in_the_first_bytes_must_be_the_one_that_was_asked_for() {
             ("HTTP, own name", HELLO),
             ("HTTP, own name and port", HELLO),
             ("HTTP, another name", "ECONNRESET"),
+            ("many", "(160, ['hello from 11.11.1.1'])"),
             ("neither", "ECONNRESET"),
             ("neither, on 443", "ECONNRESET"),
         ]);
