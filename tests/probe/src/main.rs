@@ -7,6 +7,7 @@
 mod files;
 mod inherited;
 mod kernel;
+mod load;
 mod process;
 mod races;
 mod sockets;
@@ -65,6 +66,7 @@ fn attacks() -> impl Iterator<Item = &'static Attack> {
         inherited::ATTACKS,
         swapped::ATTACKS,
         races::ATTACKS,
+        load::ATTACKS,
     ];
     tables.into_iter().flatten()
 }
