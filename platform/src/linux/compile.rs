@@ -17,7 +17,7 @@ use seccompiler::{
     sock_filter,
 };
 
-use super::filter::{ALLOWED, ARGUMENTS, Argument, BROKERED, REFUSED, SPAWN, conditional_names};
+use super::filter::{ALLOWED, ARGUMENTS, Argument, BROKERED, REFUSED, SPAWN, TOLD, conditional_names};
 use super::numbers::number;
 
 type Result<T> = std::result::Result<T, seccompiler::BackendError>;
@@ -82,6 +82,9 @@ pub fn server(spawn: bool, broker: bool) -> Result<BpfProgram> {
         BROKERED.calls,
         if broker { Verdict::Notify } else { Verdict::Allow },
     );
+    if broker {
+        program.decide(TOLD.calls, Verdict::Notify);
+    }
     for name in conditional_names() {
         let rows = ARGUMENTS.iter().filter(|(call, ..)| *call == name);
         let conditions = rows.map(|(_, argument, answer)| {
@@ -375,7 +378,7 @@ mod tests {
             names.filter_map(number).map(|number| number as u32).collect()
         };
         let by_arguments = numbers(&mut conditional_names());
-        let brokered = numbers(&mut BROKERED.calls.iter().copied());
+        let brokered = numbers(&mut BROKERED.calls.iter().chain(TOLD.calls).copied());
         let allowed = numbers(&mut allowed_names());
         let refused = numbers(&mut REFUSED.iter().flat_map(|group| group.calls.iter().copied()));
         for number in (0..1024).filter(|number| !by_arguments.contains(number)) {
@@ -516,11 +519,9 @@ mod tests {
     fn the_brokers_calls_are_the_kernels_without_one() {
         for (broker, expected) in [(true, libc::SECCOMP_RET_USER_NOTIF), (false, ALLOW)] {
             let program = server(true, broker).unwrap();
-            for name in BROKERED.calls {
-                assert_eq!(
-                    run(&program, ARCH, number(name).unwrap() as u32, [0; 6]),
-                    expected
-                );
+            let calls = BROKERED.calls.iter().chain(TOLD.calls);
+            for number in calls.filter_map(|name| number(name)) {
+                assert_eq!(run(&program, ARCH, number as u32, [0; 6]), expected);
             }
         }
     }

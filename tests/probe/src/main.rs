@@ -7,8 +7,11 @@
 mod files;
 mod inherited;
 mod kernel;
+mod load;
 mod process;
+mod races;
 mod sockets;
+mod swapped;
 mod sys;
 
 use std::ffi::OsString;
@@ -61,6 +64,9 @@ fn attacks() -> impl Iterator<Item = &'static Attack> {
         sockets::ATTACKS,
         files::ATTACKS,
         inherited::ATTACKS,
+        swapped::ATTACKS,
+        races::ATTACKS,
+        load::ATTACKS,
     ];
     tables.into_iter().flatten()
 }

@@ -34,7 +34,9 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
+use super::filter::TOLD;
 use super::notify::{Listener, Notification};
+use super::numbers::number;
 use super::sockets::{NetworkCookie, Socket};
 use address::{Address, Asked, MOST_BYTES};
 use caller::{Callers, Place};
@@ -54,6 +56,8 @@ struct Broker {
     callers: Callers,
     pending: Pending,
     witness: Witness,
+    /// When the box last made an epoll instance, if it ever did.
+    epoll_made: Option<Instant>,
     /// By family, AF_INET and AF_INET6, once they were needed.
     options: [Option<Options>; 2],
     /// Addresses that could not be connected to, and when.
@@ -123,6 +127,7 @@ impl Broker {
             callers: Callers::default(),
             pending: Pending::new()?,
             witness: Witness::new()?,
+            epoll_made: None,
             options: [None, None],
             failed: HashMap::new(),
             unannounced: VecDeque::new(),
@@ -177,6 +182,10 @@ impl Broker {
             libc::SYS_connect => self.connect(notification),
             libc::SYS_bind => self.bind(notification),
             libc::SYS_listen => self.listen(notification),
+            call if makes_epoll(call) => {
+                self.epoll_made = Some(Instant::now());
+                Ok(Answer::CarryOut)
+            }
             _ => Err(Errno::ENOSYS),
         };
         self.finish(
@@ -274,6 +283,11 @@ impl Call {
         fcntl(&self.fd, FcntlArg::F_SETFL(self.flags))?;
         Ok(result)
     }
+}
+
+fn makes_epoll(call: i64) -> bool {
+    let mut names = TOLD.calls.iter();
+    names.any(|name| number(name) == Some(call))
 }
 
 /// Whether a non-blocking connect(2) has come to its end, and to which.
