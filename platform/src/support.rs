@@ -63,6 +63,8 @@ pub enum Notification {
     Works,
     /// Another filter with a listener holds this process already.
     Taken,
+    /// kernel.yama.ptrace_scope is 3: nobody may read what a server asks for.
+    Forbidden,
     /// The kernel does not have it, or not enough of it.
     Missing,
 }

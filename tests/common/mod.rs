@@ -241,15 +241,21 @@ pub fn binaries() -> &'static Binaries {
     })
 }
 
+/// How many times slower than a usual one this machine is: an emulated one says so.
+pub fn slowness() -> u32 {
+    let given = std::env::var("MCP_SANDBOX_TEST_SLOWNESS").ok();
+    given.map_or(1, |text| text.parse().expect("a whole number"))
+}
+
 /// A box that hangs must fail the tests, not stop them.
 fn end_in_time() {
-    const LIMIT: Duration = Duration::from_secs(240);
+    let limit = Duration::from_secs(240) * slowness();
     let start = Instant::now();
     thread::spawn(move || {
-        while let Some(left) = LIMIT.checked_sub(start.elapsed()) {
+        while let Some(left) = limit.checked_sub(start.elapsed()) {
             thread::park_timeout(left);
         }
-        eprintln!("the tests took more than {LIMIT:?}: something hangs");
+        eprintln!("the tests took more than {limit:?}: something hangs");
         std::process::exit(101);
     });
 }
@@ -327,7 +333,7 @@ pub fn processes(marker: &str) -> Vec<String> {
 /// The kernel takes a namespace down in its own time; this is how long it may need.
 #[track_caller]
 pub fn gone_within_a_second(marker: &str) {
-    let deadline = Instant::now() + Duration::from_secs(1);
+    let deadline = Instant::now() + Duration::from_secs(1) * slowness();
     loop {
         let left = processes(marker);
         if left.is_empty() {

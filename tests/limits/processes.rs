@@ -1,6 +1,6 @@
 //! `resources.processes`: bombs of processes and of threads.
 
-use crate::common::{gone_within_a_second, hosts, root_hosts, unique};
+use crate::common::{gone_within_a_second, hosts, root_hosts, slowness, unique};
 use crate::loads::{flags, outcome, python};
 
 const FORKS: &str = "\
@@ -56,14 +56,17 @@ except RuntimeError:
 /// In the default box: it ends, with nothing left, and the machine has not noticed.
 #[test]
 fn a_bomb_of_the_default_box_goes_off_inside() {
-    let bomb = "\
+    let seconds = 4 * slowness();
+    let bomb = format!(
+        "\
 import os, sys, time
-end = time.monotonic() + 4
+end = time.monotonic() + {seconds}
 while time.monotonic() < end:
     try:
         os.fork()
     except OSError:
-        time.sleep(0.2)";
+        time.sleep(0.2)"
+    );
     for host in hosts() {
         let marker = unique("marker");
         let outcome = python(&host, "", &format!("{bomb} # {marker}"));

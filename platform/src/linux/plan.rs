@@ -227,20 +227,28 @@ pub fn plan(policy: &Policy, support: &Support) -> Result<Plan, Unenforceable> {
 
 /// What the broker goes by, if there can be one. A box without a network can do without.
 fn network(policy: &Policy, support: &Support) -> Result<Option<Network>, Unenforceable> {
-    let reason = match support.notification {
+    let elsewhere = "use Linux 5.14 or newer, outside of other sandboxes (WSL2: not with mirrored networking), or \
+                     allow no host; `mcp-sandbox doctor` tries it";
+    let (reason, cure) = match support.notification {
         Notification::Works => return Ok(Some(policy.network.clone())),
         _ if policy.network.is_empty() => return Ok(None),
-        Notification::Taken => {
-            "a seccomp filter with a listener holds this process already, and there can be one"
-        }
-        Notification::Missing => "the kernel cannot hand system calls to us, or sockets back",
+        Notification::Taken => (
+            "a seccomp filter with a listener holds this process already, and there can be one",
+            elsewhere,
+        ),
+        Notification::Forbidden => (
+            "kernel.yama.ptrace_scope is 3, and nobody may read where a server connects to",
+            "set kernel.yama.ptrace_scope to 2 or less in /etc/sysctl.d and boot again, or allow no host",
+        ),
+        Notification::Missing => (
+            "the kernel cannot hand system calls to us, or sockets back",
+            elsewhere,
+        ),
     };
     Err(Unenforceable {
         field: "network.allow".into(),
         reason: reason.into(),
-        cure: "use Linux 5.14 or newer, outside of other sandboxes (WSL2: not with mirrored networking), or allow no \
-               host; `mcp-sandbox doctor` tries it"
-            .into(),
+        cure: cure.into(),
     })
 }
 

@@ -305,6 +305,7 @@ fn reaching() -> Policy {
 fn a_network_needs_a_broker() {
     for (notification, word) in [
         (Notification::Taken, "listener"),
+        (Notification::Forbidden, "ptrace_scope"),
         (Notification::Missing, "kernel"),
     ] {
         let support = Support {

@@ -35,6 +35,9 @@ pub fn notification() -> Notification {
     if NetworkCookie::own().is_err() {
         return Notification::Missing;
     }
+    if is_forbidden() {
+        return Notification::Forbidden;
+    }
     if is_unfiltered() {
         return Notification::Works;
     }
@@ -43,6 +46,13 @@ pub fn notification() -> Notification {
         Err(Trouble::Failed(Errno::EBUSY)) => Notification::Taken,
         Err(_) => Notification::Missing,
     }
+}
+
+/// Yama's last step forbids what the broker does, pidfd_getfd(2) and process_vm_readv(2), whatever rights one has; the
+/// steps before it do not, because whoever makes a user namespace has every right in it (the kernel's Yama.rst).
+fn is_forbidden() -> bool {
+    let scope = std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope");
+    scope.is_ok_and(|scope| scope.trim() == "3")
 }
 
 /// No filter holds this process, so none with a listener does (proc_pid_status(5), Linux 5.10).
