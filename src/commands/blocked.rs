@@ -1,5 +1,6 @@
 //! What a server was refused, told to a person while it runs and counted at its end.
 
+use mcp_sandbox_platform::files::FileDenial;
 use mcp_sandbox_platform::net::{Denial, Denials, Destination};
 use mcp_sandbox_platform::quote;
 use serde::Serialize;
@@ -8,7 +9,10 @@ use super::out;
 
 /// Counts what is refused, and tells of each destination once.
 pub fn denials() -> Denials {
-    Denials::new(|denial| out::warn_at_once(&line(denial)))
+    Denials::new(
+        |denial| out::warn_at_once(&line(denial)),
+        |denial| out::warn_at_once(&file_line(denial)),
+    )
 }
 
 /// A line that a person can act on.
@@ -25,11 +29,21 @@ fn line(denial: &Denial) -> String {
     )
 }
 
+fn file_line(denial: &FileDenial) -> String {
+    let path = out::printable(&denial.path);
+    let (reason, cure) = (denial.reason(), denial.cure());
+    format!("mcp-sandbox: blocked: {path}: {reason}; to allow it, {cure}")
+}
+
 /// Everything that was refused more than once, in one line.
 pub fn summary(denials: &Denials) -> Option<String> {
-    let repeated = denials.counts().into_iter().filter(|(_, count)| *count > 1);
+    let hosts = denials.counts().into_iter();
+    let hosts = hosts.map(|(to, count)| (out::printable(to.to_string()), count));
+    let files = denials.files().into_iter();
+    let files = files.map(|(path, count)| (out::printable(path), count));
+    let repeated = hosts.chain(files).filter(|(_, count)| *count > 1);
     let texts: Vec<String> = repeated
-        .map(|(to, count)| format!("{} ({count} times)", out::printable(to.to_string())))
+        .map(|(to, count)| format!("{to} ({count} times)"))
         .collect();
     (!texts.is_empty()).then(|| format!("mcp-sandbox: blocked in all: {}", texts.join(", ")))
 }
@@ -47,6 +61,22 @@ pub struct Entry {
 pub fn entries(denials: &Denials) -> Vec<Entry> {
     let entry = |(Destination { host, port }, count)| Entry { host, port, count };
     denials.counts().into_iter().map(entry).collect()
+}
+
+/// A file in the status file.
+#[derive(Debug, Serialize)]
+pub struct FileEntry {
+    /// In the box; bytes that are not UTF-8 are escaped.
+    path: String,
+    count: u64,
+}
+
+pub fn file_entries(denials: &Denials) -> Vec<FileEntry> {
+    let entry = |(path, count)| FileEntry {
+        path: out::printable(path),
+        count,
+    };
+    denials.files().into_iter().map(entry).collect()
 }
 
 #[cfg(test)]
@@ -67,7 +97,7 @@ mod tests {
 
     #[test]
     fn the_summary_leaves_out_what_was_told_in_full() {
-        let denials = Denials::new(|_| {});
+        let denials = Denials::new(|_| {}, |_| {});
         denials.record(Denial::of("once.example", 443, Refusal::NotListed));
         assert_eq!(summary(&denials), None);
         (0..3).for_each(|_| denials.record(Denial::of("often.example", 443, Refusal::Port)));

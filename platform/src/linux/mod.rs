@@ -2,6 +2,7 @@
 
 mod etc;
 mod filter;
+mod places;
 mod plan;
 
 #[cfg(target_os = "linux")]
@@ -44,6 +45,7 @@ mod tree;
 mod wipe;
 
 pub use filter::{ALLOWED, ARGUMENTS, BROKERED, Group, REFUSED};
+pub use places::{Brokered, Files, Place};
 pub use plan::{Bind, NAMESPACES, Plan, Rights, Rule, Step, plan};
 
 /// How many system calls the server may make.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::places::{Brokered, Files};
 use super::{etc, filter};
 use crate::net::{Dns, Inspect, Network, OWN_ADDRESS};
 use crate::{Access, Bytes, HomeKind, Notification, Policy, Support, Unenforceable, quote};
@@ -23,6 +24,8 @@ pub struct Plan {
     pub landlock_abi: u32,
     /// What the broker goes by; without one the box has no network and cannot connect to its own loopback either.
     pub network: Option<Network>,
+    /// What the broker goes by when it opens and changes files for the server; without it the kernel does.
+    pub files: Option<Files>,
     /// Done by init, PID 1 of the box.
     pub init: Vec<Step>,
     /// Done by the server's process before it becomes the server.
@@ -75,6 +78,8 @@ pub enum Step {
     Proc,
     /// Hide a file of /proc behind the null device.
     Mask { at: PathBuf },
+    /// A folder of memory or of the persistent home.
+    Folder { at: PathBuf },
     /// A symbolic link of the new root.
     Link { at: PathBuf, target: PathBuf },
     /// A small synthetic file of the new root.
@@ -107,7 +112,11 @@ pub enum Step {
         broker: bool,
     },
     /// The system calls that may be made; last, since everything above needs more. Those of the broker wait for it.
-    Filter { spawn: bool, broker: bool },
+    Filter {
+        spawn: bool,
+        broker: bool,
+        files: Brokered,
+    },
     /// Become the server.
     Execute {
         program: PathBuf,
@@ -133,6 +142,8 @@ pub struct Bind {
 pub struct Rule {
     pub at: PathBuf,
     pub rights: Rights,
+    /// Rights left out, since the broker decides instead.
+    pub without: Brokered,
 }
 
 /// Sets of Landlock rights by purpose.
@@ -208,12 +219,35 @@ pub fn plan(policy: &Policy, support: &Support) -> Result<Plan, Unenforceable> {
     }
     let network = network(policy, support)?;
     let broker = network.is_some();
+    let files = Files::of(
+        policy,
+        FIXED.iter().map(|(at, _)| at.into()).chain(programs(policy)),
+    );
+    if files.is_some() && !broker {
+        return Err(no_files(policy));
+    }
     Ok(Plan {
         landlock_abi: support.landlock_abi,
-        init: init(policy, network.as_ref()),
-        server: server(policy, support, broker),
+        init: init(policy, network.as_ref(), files.as_ref()),
+        server: server(policy, support, broker, files.as_ref()),
         network,
+        files,
     })
+}
+
+/// There is nobody to ask about files.
+fn no_files(policy: &Policy) -> Unenforceable {
+    let (field, cure) = match policy.exclusions.is_empty() {
+        false => ("exclude", "mount folders that hold nothing to be excluded"),
+        true => ("access = \"write\"", "mount read-only"),
+    };
+    Unenforceable {
+        field: format!("{field} of filesystem.mounts"),
+        reason: "it needs the kernel to hand system calls to us, which this host does not".into(),
+        cure: format!(
+            "use Linux 5.14 or newer, outside of other sandboxes, or {cure}; `mcp-sandbox doctor` tries it"
+        ),
+    }
 }
 
 /// What the broker goes by, if there can be one. A box without a network can do without.
@@ -235,7 +269,7 @@ fn network(policy: &Policy, support: &Support) -> Result<Option<Network>, Unenfo
     })
 }
 
-fn init(policy: &Policy, network: Option<&Network>) -> Vec<Step> {
+fn init(policy: &Policy, network: Option<&Network>, files: Option<&Files>) -> Vec<Step> {
     let user = &policy.process.user;
     let mut steps = vec![
         Step::ForgetCaller,
@@ -260,6 +294,8 @@ fn init(policy: &Policy, network: Option<&Network>) -> Vec<Step> {
         },
     ]);
     steps.extend(home(policy));
+    let executing = programs(policy).filter(|_| home_is_brokered(policy, files));
+    steps.extend(executing.map(|at| Step::Folder { at }));
     steps.extend(devices());
     steps.push(Step::Proc);
     let of_root = MASKED_FROM_ROOT.iter().filter(|_| user.uid == 0);
@@ -397,7 +433,24 @@ fn devices() -> impl Iterator<Item = Step> {
         .chain(links)
 }
 
-fn server(policy: &Policy, support: &Support, broker: bool) -> Vec<Step> {
+/// Folders of the home that programs are installed into. Where the home around them is the broker's, they stay the
+/// kernel's, which executes nothing else there.
+const PROGRAMS: [&str; 3] = [".cache", ".local", ".npm"];
+
+fn programs(policy: &Policy) -> impl Iterator<Item = PathBuf> {
+    let home = policy.home.at.clone();
+    let mounted = |at: &PathBuf| !policy.mounts.iter().any(|mount| mount.at == *at);
+    PROGRAMS
+        .into_iter()
+        .map(move |name| home.join(name))
+        .filter(mounted)
+}
+
+fn home_is_brokered(policy: &Policy, files: Option<&Files>) -> bool {
+    files.is_some_and(|files| files.brokered_at(&policy.home.at).any())
+}
+
+fn server(policy: &Policy, support: &Support, broker: bool, files: Option<&Files>) -> Vec<Step> {
     vec![
         Step::NewSession,
         Step::ChangeDirectory(policy.command.cwd.clone()),
@@ -409,12 +462,13 @@ fn server(policy: &Policy, support: &Support, broker: bool) -> Vec<Step> {
         Step::NoNewPrivileges,
         Step::Landlock {
             abi: support.landlock_abi,
-            rules: rules(policy),
+            rules: rules(policy, files),
             broker,
         },
         Step::Filter {
             spawn: policy.process.spawn,
             broker,
+            files: files.map(Files::brokered).unwrap_or_default(),
         },
         Step::Execute {
             program: policy.command.program.clone(),
@@ -424,33 +478,41 @@ fn server(policy: &Policy, support: &Support, broker: bool) -> Vec<Step> {
     ]
 }
 
+/// What every box has.
+const FIXED: [(&str, Rights); 6] = [
+    ("/", Rights::List),
+    ("/etc", Rights::Data),
+    ("/proc", Rights::Data),
+    ("/dev", Rights::Device),
+    ("/dev/shm", Rights::Write),
+    ("/tmp", Rights::Write),
+];
+
 /// One rule per place of the box, from the same list the mounts come from.
-fn rules(policy: &Policy) -> Vec<Rule> {
-    let fixed = [
-        ("/", Rights::List),
-        ("/etc", Rights::Data),
-        ("/proc", Rights::Data),
-        ("/dev", Rights::Device),
-        ("/dev/shm", Rights::Write),
-        ("/tmp", Rights::Write),
-    ];
-    let fixed = fixed.into_iter().map(|(at, rights)| Rule {
-        at: at.into(),
+fn rules(policy: &Policy, files: Option<&Files>) -> Vec<Rule> {
+    let rule = |at: &Path, rights| Rule {
+        at: at.to_owned(),
         rights,
-    });
-    let home = Rule {
-        at: policy.home.at.clone(),
-        rights: Rights::Write,
+        without: files.map(|files| files.brokered_at(at)).unwrap_or_default(),
     };
-    let mounts = policy.mounts.iter().map(|mount| Rule {
-        at: mount.at.clone(),
-        rights: match mount.access {
+    let fixed = FIXED.map(|(at, rights)| rule(Path::new(at), rights));
+    let home = rule(&policy.home.at, Rights::Write);
+    let executing = programs(policy).filter(|_| home_is_brokered(policy, files));
+    let executing = executing.map(|at| rule(&at, Rights::Write));
+    let mounts = policy.mounts.iter().map(|mount| {
+        let rights = match mount.access {
             Access::Write => Rights::Write,
             Access::Read if mount.at.starts_with("/etc") => Rights::Data,
             Access::Read => Rights::Read,
-        },
+        };
+        rule(&mount.at, rights)
     });
-    fixed.chain([home]).chain(mounts).collect()
+    fixed
+        .into_iter()
+        .chain([home])
+        .chain(executing)
+        .chain(mounts)
+        .collect()
 }
 
 impl Plan {
@@ -501,6 +563,7 @@ impl fmt::Display for Step {
             Step::Terminals => f.write_str("mount private terminals at /dev/pts"),
             Step::Proc => f.write_str("mount /proc of this box, read-only"),
             Step::Mask { at } => write!(f, "hide {} if it exists", path(at)),
+            Step::Folder { at } => write!(f, "make the folder {}", path(at)),
             Step::Link { at, target } => write!(f, "link {} to {}", path(at), path(target)),
             Step::File { at, content } => write!(f, "write {} ({} bytes)", path(at), content.len()),
             Step::NoNestedNamespaces => f.write_str("allow no namespace below this one"),
@@ -523,20 +586,30 @@ impl fmt::Display for Step {
                     (false, _) => "",
                 };
                 let scopes = if *abi >= 6 { ", scopes" } else { "" };
+                let brokered = match rules.iter().any(|rule| rule.without.any()) {
+                    true => ", none for files that are the broker's",
+                    false => "",
+                };
                 let rules = rules.len();
                 write!(
                     f,
-                    "enforce Landlock ABI {abi}: {rules} path rules{connect}{scopes}"
+                    "enforce Landlock ABI {abi}: {rules} path rules{brokered}{connect}{scopes}"
                 )
             }
-            Step::Filter { spawn, broker } => {
+            Step::Filter { spawn, broker, files } => {
                 let children = if *spawn { "" } else { ", no child processes" };
                 let calls = filter::allowed_names().count();
                 write!(f, "allow {calls} system calls{children}")?;
                 match broker {
-                    true => write!(f, "; {} wait for the broker", filter::BROKERED.calls.join(", ")),
-                    false => Ok(()),
+                    true => write!(f, "; {} wait for the broker", filter::BROKERED.calls.join(", "))?,
+                    false => {}
                 }
+                f.write_str(match (files.reads, files.writes) {
+                    (true, true) => ", so does what opens or changes files",
+                    (true, false) => ", so does what opens files",
+                    (false, true) => ", so does what changes files",
+                    (false, false) => "",
+                })
             }
             Step::Execute { program, argv, env } => {
                 write!(

@@ -34,6 +34,8 @@ fn small() -> Policy {
             },
             mount("/home/a/notes", "/work/notes", Access::Read),
         ],
+        exclusions: Vec::new(),
+        protected: Vec::new(),
         links: vec![Link {
             at: "/bin".into(),
             target: "usr/bin".into(),
@@ -101,6 +103,7 @@ fn rule(at: &str, rights: Rights) -> Rule {
     Rule {
         at: at.into(),
         rights,
+        without: Brokered::default(),
     }
 }
 
@@ -211,6 +214,7 @@ fn a_whole_plan() {
         Step::Filter {
             spawn: false,
             broker: true,
+            files: Brokered::default(),
         },
         Step::Execute {
             program: "/usr/bin/server".into(),
@@ -459,7 +463,11 @@ proptest! {
         prop_assert!(drop < no_new && no_new < landlock && landlock < filter);
         prop_assert_eq!((filter, execute), (server.len() - 2, server.len() - 1));
         prop_assert_eq!(&server[drop], &Step::DropCapabilities { keep: policy.process.capabilities.clone() });
-        prop_assert_eq!(&server[filter], &Step::Filter { spawn: policy.process.spawn, broker: true });
+        prop_assert_eq!(&server[filter], &Step::Filter {
+            spawn: policy.process.spawn,
+            broker: true,
+            files: Brokered::default(),
+        });
     }
 
     #[test]

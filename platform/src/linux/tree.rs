@@ -107,6 +107,11 @@ impl Tree {
         )
     }
 
+    /// Makes a folder, unless it is there.
+    pub fn folder(&self, at: &Path) -> Result<()> {
+        make_directories(self.root.as_fd(), at, 0o700).map(drop)
+    }
+
     /// Makes a symbolic link, in place of another one that a persistent home kept from an earlier run.
     pub fn link(&self, at: &Path, target: &Path) -> Result<()> {
         let (parent, name) = self.parent(at)?;

@@ -1,4 +1,4 @@
-//! The broker: performs connect(2), bind(2) and listen(2) for the server.
+//! The broker: performs connect(2), bind(2) and listen(2) for the server, and what [`files`] says.
 //!
 //! The network namespace of the box has only a loopback, so a socket made in it leads nowhere by itself. A connect(2) to
 //! something that is allowed is carried out on a new socket of the host's network, which then takes the place of the
@@ -14,6 +14,7 @@ mod again;
 mod caller;
 mod dial;
 mod duplicate;
+mod files;
 mod ground;
 mod identity;
 mod local;
@@ -39,6 +40,7 @@ use super::sockets::{NetworkCookie, Socket};
 use address::{Address, Asked, MOST_BYTES};
 use caller::{Callers, Place};
 use duplicate::Duplicate;
+use files::Desk;
 pub use ground::{Ground, Opened};
 use identity::Identity;
 use options::Options;
@@ -53,6 +55,8 @@ struct Broker {
     identity: Identity,
     callers: Callers,
     pending: Pending,
+    /// Where calls on files are answered, if any are ours.
+    desk: Option<Desk>,
     witness: Witness,
     /// By family: AF_INET, AF_INET6.
     options: [Options; 2],
@@ -97,7 +101,8 @@ pub fn start(listener: OwnedFd, ground: Ground) -> nix::Result<()> {
     let mut broker = Broker::new(Listener::new(listener), ground)?;
     let thread = thread::Builder::new().name("broker".into()).stack_size(STACK);
     let serve = move || {
-        if broker.identity.keep_only_what_is_needed().is_ok() {
+        let alone = broker.identity.keep_only_what_is_needed();
+        if alone.and_then(|()| files::own_umask()).is_ok() {
             broker.serve();
         }
     };
@@ -114,7 +119,7 @@ fn raise_limit() {
 }
 
 impl Broker {
-    fn new(listener: Listener, ground: Ground) -> nix::Result<Self> {
+    fn new(listener: Listener, mut ground: Ground) -> nix::Result<Self> {
         let (uid, gid) = ground.user;
         let ipv4 = Options::of_family(libc::AF_INET)?;
         // A kernel without IPv6 has no IPv6 sockets to carry options from either.
@@ -125,6 +130,7 @@ impl Broker {
             identity: Identity::of(uid, gid),
             callers: Callers::default(),
             pending: Pending::new()?,
+            desk: ground.desk.take(),
             witness: Witness::new()?,
             options: [ipv4, ipv6],
             failed: HashMap::new(),
@@ -180,7 +186,7 @@ impl Broker {
             libc::SYS_connect => self.connect(notification),
             libc::SYS_bind => self.bind(notification),
             libc::SYS_listen => self.listen(notification),
-            _ => Err(Errno::ENOSYS),
+            _ => self.file(notification),
         };
         self.finish(
             notification.id,
