@@ -31,8 +31,12 @@ fn line(denial: &Denial) -> String {
 
 fn file_line(denial: &FileDenial) -> String {
     let path = out::printable(&denial.path);
-    let (reason, cure) = (denial.reason(), denial.cure());
-    format!("mcp-sandbox: blocked: {path}: {reason}; to allow it, {cure}")
+    let cure = denial.cure().map(|cure| format!("; to allow it, {cure}"));
+    format!(
+        "mcp-sandbox: blocked: {path}: {}{}",
+        denial.reason(),
+        cure.unwrap_or_default()
+    )
 }
 
 /// Everything that was refused more than once, in one line.

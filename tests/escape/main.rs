@@ -10,6 +10,7 @@ mod common;
 mod command_names;
 mod descriptors;
 mod dumpable;
+mod excluded_files;
 mod explain;
 mod inherited;
 mod kernel_calls;

@@ -23,12 +23,18 @@ impl FileDenial {
         }
     }
 
-    /// What would have to be written for the server to have it.
-    pub fn cure(&self) -> String {
-        let text = crate::quote(&self.refusal.pattern.text);
-        match self.refusal.kind {
-            Kind::Excluded => format!("change {text} in exclude, or re-include the file below it with \"!\""),
-            Kind::Protected => format!("add {text} to writable_sensitive in [filesystem]"),
+    /// What would have to be written for the server to have it, where a line could say so.
+    pub fn cure(&self) -> Option<String> {
+        let text = &self.refusal.pattern.text;
+        if text.starts_with('!') {
+            return None;
         }
+        let text = crate::quote(text);
+        Some(match self.refusal.kind {
+            Kind::Excluded => {
+                format!("narrow {text} in exclude, or re-include the file with a later \"!\" line")
+            }
+            Kind::Protected => format!("add {text} to writable_sensitive in [filesystem]"),
+        })
     }
 }

@@ -89,15 +89,15 @@ impl Set {
         let matched = self.itself.matched(path, what == What::Folder);
         matched.or_else(|| match what {
             What::Folder => None,
-            What::Link => self.way.matched_itself(path, true),
-            What::File => self.spelled.matched_itself(path, true),
+            What::Link => self.way.leading(path),
+            What::File => self.spelled.leading(path),
         })
     }
 
     /// What stands against a folder that comes or goes with all that is in it.
     fn refuses_move(&self, path: &Path) -> Option<Pattern> {
         let matched = self.itself.matched(path, true);
-        matched.or_else(|| self.way.matched_itself(path, true))
+        matched.or_else(|| self.way.leading(path))
     }
 }
 

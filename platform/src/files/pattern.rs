@@ -106,9 +106,13 @@ impl Matcher {
         found
     }
 
-    /// The same of the path alone.
-    pub fn matched_itself(&self, path: &Path, is_folder: bool) -> Option<Pattern> {
-        matching(self.0.matched(path, is_folder))
+    /// Of patterns made by [`Matcher::of_ways`]: the pattern whose way the folder is on.
+    pub fn leading(&self, path: &Path) -> Option<Pattern> {
+        let way = matching(self.0.matched(path, true))?;
+        Some(Pattern {
+            text: way.reason,
+            reason: "what leads there has to stay".into(),
+        })
     }
 }
 

@@ -8,6 +8,7 @@ mod files;
 mod inherited;
 mod kernel;
 mod process;
+mod race;
 mod sockets;
 mod sys;
 
@@ -61,6 +62,7 @@ fn attacks() -> impl Iterator<Item = &'static Attack> {
         sockets::ATTACKS,
         files::ATTACKS,
         inherited::ATTACKS,
+        race::ATTACKS,
     ];
     tables.into_iter().flatten()
 }
