@@ -212,6 +212,41 @@ fn no_folder_moves_away_from_its_pattern_or_under_one() {
     }
 }
 
+/// The server's own memory lies around a mount in its home: a folder on the way to the mount must stay where it is.
+#[test]
+fn what_lies_around_a_mount_stays_where_it_is() {
+    for host in hosts() {
+        let source = host.directory("outside");
+        host.file("outside/.env", "secret");
+        let at = host.home().join("way/to/mount");
+        let moved = host.home().join(".cache/moved");
+        for access in ["read", "write"] {
+            let mount = format!(
+                "{{ path = \"{}\", at = \"{}\", access = \"{access}\", exclude = [\".env\"] }}",
+                source.display(),
+                at.display()
+            );
+            let text = format!("version = 1\n[filesystem]\nmounts = [{mount}]\n");
+            let profile = host.file("held.toml", &text);
+            let boxed = |attack: &[&str]| host.boxed(words([&"--profile", &profile]), attack);
+            let path = |path: &Path| path.display().to_string();
+            let way = path(&host.home().join("way"));
+            for from in [way.clone(), format!("{way}/to"), path(&at)] {
+                for to in [format!("{way}2"), path(&moved)] {
+                    let read = format!("{to}/to/mount/.env");
+                    let answer = boxed(&["rename", &from, &to, ",", "read", &read]);
+                    answer.all_stopped();
+                }
+            }
+            boxed(&["read", &path(&at.join(".env"))]).stopped("EACCES");
+            let own = path(&host.home().join("own"));
+            let renamed = format!("{own}2");
+            let answer = boxed(&["make-folder", &own, ",", "rename", &own, &renamed]);
+            assert!(answer.all().all(|(_, line)| line == "done: done"), "{answer:?}");
+        }
+    }
+}
+
 #[test]
 fn other_names_lead_to_the_same_answer() {
     for host in hosts() {

@@ -80,6 +80,9 @@ pub enum Step {
     Mask { at: PathBuf },
     /// A folder of memory or of the persistent home.
     Folder { at: PathBuf },
+    /// The same on the way to a mount, bound onto itself: a mount point cannot be renamed (EBUSY, rename(2)). The server
+    /// would otherwise move what is mounted below to where Landlock and the broker take it for something else.
+    Hold { at: PathBuf },
     /// A symbolic link of the new root.
     Link { at: PathBuf, target: PathBuf },
     /// A small synthetic file of the new root.
@@ -318,6 +321,9 @@ fn init(policy: &Policy, network: Option<&Network>, files: Option<&Files>) -> Ve
             }),
     );
     steps.extend(var_tmp(policy));
+    if files.is_some() {
+        steps.extend(ways(policy).into_iter().map(|at| Step::Hold { at }));
+    }
     steps.extend(binds(policy).into_iter().map(Step::Bind));
     steps.extend([
         Step::NoNestedNamespaces,
@@ -357,13 +363,28 @@ fn binds(policy: &Policy) -> Vec<Bind> {
     binds
 }
 
-/// Every directory between a read-only mount and a writable one around it, bound onto itself: a mount point cannot be
+/// Every folder of the home or of memory on the way to a mount, an outer one first.
+fn ways(policy: &Policy) -> BTreeSet<PathBuf> {
+    let bases = [Path::new("/tmp"), Path::new("/dev/shm"), &policy.home.at];
+    let mounted = |at: &Path| policy.mounts.iter().any(|mount| at.starts_with(&mount.at));
+    let above = policy
+        .mounts
+        .iter()
+        .flat_map(|mount| mount.at.ancestors().skip(1));
+    let writable = |at: &&Path| bases.iter().any(|base| at.starts_with(base) && at != base);
+    let made = |at: &&Path| *at != policy.home.at && !mounted(at);
+    above.filter(writable).filter(made).map(Path::to_owned).collect()
+}
+
+/// Every directory between a mount and a writable one around it, bound onto itself: a mount point cannot be
 /// renamed (EBUSY, rename(2)), any other directory could, and the server would put its own where the mount was. The
 /// Landlock rule of the writable mount covers them.
 fn holds(policy: &Policy) -> Vec<Bind> {
     let mounts = &policy.mounts;
-    let fixed = mounts.iter().filter(|mount| mount.access == Access::Read);
-    let between: BTreeSet<&Path> = fixed.flat_map(|mount| mount.at.ancestors().skip(1)).collect();
+    let between: BTreeSet<&Path> = mounts
+        .iter()
+        .flat_map(|mount| mount.at.ancestors().skip(1))
+        .collect();
     let hold = |at: &Path| {
         let around = mounts.iter().filter(|outer| at.starts_with(&outer.at));
         let outer = around.max_by_key(|outer| outer.at.components().count())?;
@@ -564,6 +585,7 @@ impl fmt::Display for Step {
             Step::Proc => f.write_str("mount /proc of this box, read-only"),
             Step::Mask { at } => write!(f, "hide {} if it exists", path(at)),
             Step::Folder { at } => write!(f, "make the folder {}", path(at)),
+            Step::Hold { at } => write!(f, "make the folder {} and hold it in place", path(at)),
             Step::Link { at, target } => write!(f, "link {} to {}", path(at), path(target)),
             Step::File { at, content } => write!(f, "write {} ({} bytes)", path(at), content.len()),
             Step::NoNestedNamespaces => f.write_str("allow no namespace below this one"),

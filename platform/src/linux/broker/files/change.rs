@@ -79,6 +79,7 @@ impl Desk {
         if !self.writes(&to.path) && !self.writes(&from.path) {
             return Ok(Deed::Kernels);
         }
+        self.same_place(&from.path, &to.path)?;
         self.judge_object(&from, Act::Read)?;
         self.judge_object(&from, Act::Change)?;
         self.judge_new(&to, from.what())?;
@@ -104,6 +105,9 @@ impl Desk {
         if !self.writes(&from.path) && !self.writes(&to.path) {
             return Ok(Deed::Kernels);
         }
+        self.movable(&from.path)?;
+        self.movable(&to.path)?;
+        self.same_place(&from.path, &to.path)?;
         let coming = from.what()?.ok_or(Errno::ENOENT)?;
         let there = to.what()?;
         for what in [Some(coming), there].into_iter().flatten() {
@@ -124,6 +128,7 @@ impl Desk {
         let Some(entry) = self.own_entry(root, name) else {
             return Ok(Deed::Kernels);
         };
+        self.movable(&entry.path)?;
         let what = entry.what()?.ok_or(Errno::ENOENT)?;
         self.judge(&entry.path, what, Act::Change)?;
         let how = match folder {

@@ -119,6 +119,22 @@ impl Desk {
         self.files.place_of(path).filter(|place| place.brokered.any())
     }
 
+    /// As between two mounts: what other rights hold for does not come along.
+    fn same_place(&self, one: &Path, two: &Path) -> nix::Result<()> {
+        let at = |path: &Path| self.files.place_of(path).map(|place| &place.at);
+        (at(one) == at(two)).then_some(()).ok_or(Errno::EXDEV)
+    }
+
+    /// A place, and every folder on the way to one, has to stay. The kernel says so of the mount points of whoever asks
+    /// (rename(2), unlink(2)), and those of the box are none of ours.
+    ///
+    /// # Errors
+    /// EBUSY.
+    fn movable(&self, path: &Path) -> nix::Result<()> {
+        let held = self.files.places.iter().any(|place| place.at.starts_with(path));
+        (!held).then_some(()).ok_or(Errno::EBUSY)
+    }
+
     fn writes(&self, path: &Path) -> bool {
         self.place(path).is_some_and(|place| place.brokered.writes)
     }
