@@ -88,6 +88,9 @@ pub struct Run {
     /// Time between the signal that stops the server and the end of the box
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration::parse)]
     pub grace: Duration,
+    /// Say at the end what the server used
+    #[arg(long)]
+    pub stats: bool,
     /// No status line; errors and warnings stay
     #[arg(long, short)]
     pub quiet: bool,

@@ -19,6 +19,9 @@ pub enum Kind {
     NotFound,
 }
 
+/// The exit code of a server that was ended because its time was over, as timeout(1) has it.
+pub const TIMED_OUT: u8 = 124;
+
 impl Kind {
     /// The exit code, as timeout(1) and env(1) use them.
     pub fn code(self) -> u8 {

@@ -68,6 +68,7 @@ impl Facts {
             state_dir: own_folder("XDG_STATE_HOME", &home, ".local/state"),
             ssh_auth_sock: env::var_os("SSH_AUTH_SOCK").map(PathBuf::from),
             uid: user.uid,
+            cores: cores(),
             home: home.clone(),
             cwd: cwd.clone(),
         };
@@ -83,6 +84,11 @@ impl Facts {
             user,
         })
     }
+}
+
+/// One where the system does not say.
+fn cores() -> u32 {
+    std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX))
 }
 
 fn own_folder(variable: &str, home: &Path, default: &str) -> PathBuf {

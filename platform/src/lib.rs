@@ -6,6 +6,7 @@
 
 mod bytes;
 pub mod files;
+pub mod limits;
 pub mod linux;
 pub mod net;
 mod policy;
@@ -13,7 +14,8 @@ mod support;
 mod text;
 
 pub use bytes::Bytes;
+pub use limits::{Hit, Kind, Limit, Limits, Percent, Usage};
 pub use net::Network;
 pub use policy::{Access, Command, Home, HomeKind, Link, Mount, Policy, Process, User};
-pub use support::{Notification, Support, Unenforceable};
+pub use support::{Groups, Legacy, Manager, Notification, Support, Unenforceable, Unified};
 pub use text::quote;

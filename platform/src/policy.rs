@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::files::{Exclusion, Pattern};
-use crate::{Bytes, Network};
+use crate::{Bytes, Limits, Network};
 
 /// What one server may see, do and reach in one run. Nothing in it is relative or left to a default.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,7 @@ pub struct Policy {
     pub tmp: Bytes,
     pub process: Process,
     pub network: Network,
+    pub limits: Limits,
 }
 
 /// What is started, in paths of the box.

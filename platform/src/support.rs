@@ -1,5 +1,7 @@
 //! What this host can enforce: one entry per ability.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
 use crate::quote;
@@ -8,11 +10,50 @@ use crate::quote;
 ///
 /// That an ability really works is proved by the launch itself, which fails closed, and by `doctor`, which tries each
 /// in a throw-away box.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Support {
     /// The newest Landlock ABI the kernel answers with; 0 without Landlock (kernel document `userspace-api/landlock`).
     pub landlock_abi: u32,
     pub notification: Notification,
+    pub groups: Groups,
+    /// The kernel counts processes per user namespace (Linux 5.14) and for this user, which root is not.
+    pub counts_processes: bool,
+}
+
+/// Where this process may make control groups (cgroups(7)).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Groups {
+    /// Of the unified hierarchy, below a group that is ours to write.
+    pub unified: Option<Unified>,
+    /// By asking systemd's manager for a scope.
+    pub manager: Option<Manager>,
+    /// Of the hierarchies of version 1.
+    pub legacy: Legacy,
+}
+
+/// A group of version 2 in which groups can be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unified {
+    pub parent: PathBuf,
+    /// What a group made there can limit, such as `memory`.
+    pub controllers: Vec<String>,
+}
+
+/// A service manager that makes scopes (org.freedesktop.systemd1(5)).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Manager {
+    /// The socket of its bus.
+    pub bus: PathBuf,
+    /// What a scope of it can limit.
+    pub controllers: Vec<String>,
+}
+
+/// The group of version 1 in which groups can be made, per controller.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Legacy {
+    pub memory: Option<PathBuf>,
+    pub pids: Option<PathBuf>,
+    pub cpu: Option<PathBuf>,
 }
 
 /// Whether system calls can be handed to us by the kernel (seccomp_unotify(2)), with a socket given back.
@@ -31,6 +72,8 @@ impl Support {
     pub fn full() -> Self {
         Support {
             landlock_abi: 7,
+            groups: Groups::default(),
+            counts_processes: true,
             notification: Notification::Works,
         }
     }

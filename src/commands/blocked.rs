@@ -39,17 +39,28 @@ fn file_line(denial: &FileDenial) -> String {
     )
 }
 
-/// Everything that was refused more than once, in one line.
+/// The most bytes of the line at the end. What a pipe takes whole or not at all (PIPE_BUF of pipe(7)), less what stands
+/// around the list: a client that does not read must not keep us from ending.
+const MOST_BYTES: usize = 4096 - 100;
+
+/// What was refused more than once, in one line: as much as fits.
 pub fn summary(denials: &Denials) -> Option<String> {
     let hosts = denials.counts().into_iter();
     let hosts = hosts.map(|(to, count)| (out::printable(to.to_string()), count));
     let files = denials.files().into_iter();
     let files = files.map(|(path, count)| (out::printable(path), count));
-    let repeated = hosts.chain(files).filter(|(_, count)| *count > 1);
-    let texts: Vec<String> = repeated
-        .map(|(to, count)| format!("{to} ({count} times)"))
-        .collect();
-    (!texts.is_empty()).then(|| format!("mcp-sandbox: blocked in all: {}", texts.join(", ")))
+    let repeated: Vec<_> = hosts.chain(files).filter(|(_, count)| *count > 1).collect();
+    let mut text = String::new();
+    for (told, (to, count)) in repeated.iter().enumerate() {
+        let comma = if told == 0 { "" } else { ", " };
+        let entry = format!("{comma}{to} ({count} times)");
+        if text.len() + entry.len() > MOST_BYTES {
+            text += &format!(" and {} more", repeated.len() - told);
+            break;
+        }
+        text += &entry;
+    }
+    (!repeated.is_empty()).then(|| format!("mcp-sandbox: blocked in all: {text}"))
 }
 
 /// An entry of the status file.
@@ -110,5 +121,18 @@ mod tests {
             Some("mcp-sandbox: blocked in all: often.example:443 (3 times)")
         );
         assert_eq!(entries(&denials).len(), 2);
+    }
+
+    #[test]
+    fn the_summary_of_many_is_one_write_to_a_pipe() {
+        let denials = Denials::new(|_| {});
+        let name = |number| format!("{}{number}.example", "n".repeat(50));
+        (0..400).for_each(|at| denials.record(Denial::of(name(at % 200), 443, Refusal::NotListed)));
+        let summary = summary(&denials).unwrap();
+        assert!(summary.len() < 4096 && summary.ends_with(" more"), "{summary}");
+        assert!(
+            summary.contains(&format!("{}:443 (2 times), ", name(0))),
+            "{summary}"
+        );
     }
 }

@@ -5,7 +5,7 @@
 
 use super::out;
 use crate::error::{Diagnostic, Error, printable};
-use crate::policy::{mounts, network};
+use crate::policy::{limits, mounts, network};
 use crate::profile::{self, Flags, Host, in_order};
 
 /// Checks profiles by name or file and prints one line for each valid one.
@@ -52,6 +52,10 @@ fn check(reference: &str, host: &Host) -> Result<Vec<Diagnostic>, Error> {
         }
         found.extend(profile::expand::run(variant, host).err().unwrap_or_default());
         found.extend(profile::expand::cwd(variant, host).err());
+        found.extend(limits::resolve(variant, host.cores).err().unwrap_or_default());
+        if let Some(program) = variant.run.as_ref().and_then(|run| run.value.first()) {
+            found.extend(limits::of_program(variant, program.value.as_ref()));
+        }
     }
     if found.is_empty() {
         Ok(in_order(warnings))

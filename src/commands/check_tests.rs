@@ -18,6 +18,7 @@ fn home() -> (tempfile::TempDir, Host) {
         state_dir: root.join("state"),
         uid: 0,
         ssh_auth_sock: None,
+        cores: 2,
     };
     (folder, host)
 }

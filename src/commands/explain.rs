@@ -3,11 +3,11 @@
 use std::ffi::OsString;
 
 use mcp_sandbox_platform::files::Pattern;
-use mcp_sandbox_platform::linux::{self, ALLOWED, ARGUMENTS, REFUSED};
+use mcp_sandbox_platform::linux::{self, ALLOWED, ARGUMENTS, Plan, REFUSED};
 use mcp_sandbox_platform::{Access, HomeKind, Mount, Policy, Support, quote};
 use serde_json::{Value, json};
 
-use super::{out, plan, reach, request};
+use super::{limits, out, plan, reach, request};
 use crate::cli::Explain;
 use crate::error::{Error, printable};
 use crate::host::Facts;
@@ -19,14 +19,14 @@ pub fn run(args: Explain) -> Result<(), Error> {
     let resolved = policy::resolve(&request(args.policy, args.command), &Facts::gather()?)?;
     let (plan, support) = plan(&resolved)?;
     if args.json {
-        let json = json(&resolved, &plan.lines(), &support);
+        let json = json(&resolved, &plan, &support);
         return out::print(&format!("{json:#}\n"));
     }
-    out::print(&format!("{}\n", text(&resolved).trim_end()))
+    out::print(&format!("{}\n", text(&resolved, &plan).trim_end()))
 }
 
 /// The policy for a person.
-pub fn text(resolved: &Resolved) -> String {
+pub fn text(resolved: &Resolved, plan: &Plan) -> String {
     let policy = &resolved.policy;
     let sections = [
         ("Profile", profile(resolved)),
@@ -34,6 +34,7 @@ pub fn text(resolved: &Resolved) -> String {
         ("Sees", sees(resolved)),
         ("Reaches", reach::lines(&policy.network)),
         ("Does", does(policy)),
+        ("Uses", limits::table(&plan.limits)),
         ("Environment", environment(policy)),
     ];
     let mut text = String::new();
@@ -228,7 +229,7 @@ fn name(access: Access) -> &'static str {
 }
 
 /// The policy for a program. Paths that are not UTF-8 are shown escaped.
-fn json(resolved: &Resolved, plan: &[String], support: &Support) -> Value {
+fn json(resolved: &Resolved, plan: &Plan, support: &Support) -> Value {
     let policy = &resolved.policy;
     let mounts: Vec<Value> = policy.mounts.iter().map(mount).collect();
     let (kind, place) = match &policy.home.kind {
@@ -277,7 +278,8 @@ fn json(resolved: &Resolved, plan: &[String], support: &Support) -> Value {
             "refused": groups(REFUSED),
         },
         "not_visible": resolved.hidden.iter().map(printable).collect::<Vec<_>>(),
-        "plan": plan,
+        "limits": plan.limits.chosen,
+        "plan": plan.lines(),
     })
 }
 

@@ -30,7 +30,23 @@ pub fn of_launch(error: LaunchError) -> Error {
         }
         LaunchError::Step { step, errno } => of_step(&step, errno),
         LaunchError::Lost => Error::setup("the box was killed from outside before the server ended"),
+        LaunchError::Limit { kind, errno } => limit(kind, &describe(errno)),
         LaunchError::Prepare { what } => Error::setup(what),
+    }
+}
+
+fn limit(kind: mcp_sandbox_platform::Kind, why: &str) -> Error {
+    use mcp_sandbox_platform::Kind;
+    match kind {
+        Kind::Idle => Error::setup(format!(
+            "nobody can tell whether stdin and stdout are idle (\"resources.idle\"): {why}"
+        ))
+        .hint("start it with streams of its own user, or drop idle"),
+        Kind::Disk => Error::setup(format!(
+            "nobody can tell how much what is mounted writable grows (\"resources.disk\"): {why}"
+        ))
+        .hint("mount a folder of another file system"),
+        _ => Error::setup(format!("the control group of the box cannot be made: {why}")).hint(ASK_THE_DOCTOR),
     }
 }
 

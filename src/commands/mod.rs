@@ -6,6 +6,7 @@ pub mod demo;
 pub mod doctor;
 pub mod explain;
 mod failure;
+mod limits;
 mod manual;
 pub mod out;
 pub mod profiles;
@@ -51,6 +52,8 @@ fn plan(resolved: &Resolved) -> Result<(Plan, Support), Error> {
     }
     let support = Support {
         landlock_abi: linux::landlock_abi(),
+        groups: linux::groups(),
+        counts_processes: linux::counts_processes(resolved.policy.process.user.uid),
         notification: linux::notification(),
     };
     let plan = linux::plan(&resolved.policy, &support).map_err(failure::of_plan)?;

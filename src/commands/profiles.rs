@@ -74,6 +74,7 @@ mod tests {
             state_dir: folder.path().join("state"),
             uid: 0,
             ssh_auth_sock: None,
+            cores: 2,
         };
         fs::create_dir_all(find::folder(&host)).unwrap();
         fs::write(

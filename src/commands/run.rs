@@ -4,11 +4,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use mcp_sandbox_platform::linux::{self, Exit, Plan};
+use mcp_sandbox_platform::linux::{self, End, Plan};
 use mcp_sandbox_platform::net::Denials;
 use mcp_sandbox_platform::{Access, HomeKind, Mount, Policy, quote};
 
-use super::{blocked, explain, failure, out, plan, reach, request};
+use super::{blocked, explain, failure, limits, out, plan, reach, request};
 use crate::cli::Run;
 use crate::commands::status::StatusFile;
 use crate::error::Error;
@@ -25,6 +25,7 @@ pub fn run(args: Run) -> Result<ExitCode, Error> {
     linux::hide_memory();
     let status = StatusFile::create(args.status_file.as_deref())?;
     let start = Instant::now();
+    let stats = args.stats;
     let mut profile = None;
     let denials = blocked::denials();
     let quiet = args.quiet;
@@ -39,17 +40,21 @@ pub fn run(args: Run) -> Result<ExitCode, Error> {
     if let Err(error) = written {
         out::warn(&error.to_string());
     }
-    end.map(|exit| exit.code().into())
+    let end = end?;
+    limits::lines(&end.account, stats)
+        .iter()
+        .for_each(|line| out::warn(line));
+    Ok(limits::code(&end).into())
 }
 
 /// How the server ended; nothing for a dry run.
-fn attempt(args: Run, profile: &mut Option<String>, denials: &Denials) -> Result<Option<Exit>, Error> {
+fn attempt(args: Run, profile: &mut Option<String>, denials: &Denials) -> Result<Option<End>, Error> {
     let facts = Facts::gather()?;
     let resolved = policy::resolve(&request(args.policy, args.command), &facts)?;
     *profile = Some(resolved.policy.profile.clone());
     let (plan, _) = plan(&resolved)?;
     if args.dry_run {
-        out::print(&explain::text(&resolved))?;
+        out::print(&explain::text(&resolved, &plan))?;
         out::print(&format!("Plan\n{}\n", plan.lines().join("\n")))?;
         return Ok(None);
     }
@@ -97,13 +102,14 @@ fn status_lines(resolved: &Resolved, plan: &Plan) -> Vec<String> {
         ""
     };
     let mut lines = vec![format!(
-        "mcp-sandbox: profile {}{picked}, tier namespaces: {}{}, {}, {}, Landlock {}, seccomp",
+        "mcp-sandbox: profile {}{picked}, tier namespaces: {}{}, {}, {}, Landlock {}, seccomp; {}",
         quote(&policy.profile),
         folders(&resolved.asked),
         runtime(resolved),
         home(policy),
         reach::summary(&policy.network),
         plan.landlock_abi,
+        limits::summary(&plan.limits),
     )];
     lines.extend(resolved.hidden.iter().map(|path| {
         format!(

@@ -6,12 +6,13 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use mcp_sandbox_platform::linux::Exit;
+use mcp_sandbox_platform::linux::{End, Exit};
 use mcp_sandbox_platform::net::Denials;
 use mcp_sandbox_platform::quote;
 use serde::Serialize;
 
 use super::blocked;
+use super::limits::{self, Reached, Used};
 use crate::error::{Error, Kind, reason};
 
 /// A file that is opened before anything starts and written when all is over.
@@ -36,6 +37,11 @@ struct Status<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     profile: Option<&'a str>,
     tier: &'static str,
+    /// What the box used, if there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Used>,
+    /// The limits that were reached.
+    limits_reached: Vec<Reached>,
     /// From the start of the launch to the end, in seconds.
     wall_seconds: f64,
     /// Destinations that the server was refused, and how often.
@@ -49,6 +55,7 @@ struct Status<'a> {
 enum Outcome {
     Exited,
     Signaled,
+    TimedOut,
     SetupFailed,
     NotExecutable,
     NotFound,
@@ -85,7 +92,7 @@ impl StatusFile {
     pub fn write(
         self,
         profile: Option<&str>,
-        end: &Result<Exit, Error>,
+        end: &Result<End, Error>,
         wall: Duration,
         denials: &Denials,
     ) -> Result<(), Error> {
@@ -102,13 +109,20 @@ impl StatusFile {
 
 fn status<'a>(
     profile: Option<&'a str>,
-    end: &Result<Exit, Error>,
+    end: &Result<End, Error>,
     wall: Duration,
     denials: &Denials,
 ) -> Status<'a> {
+    let exit = end.as_ref().ok().map(|end| end.exit);
     let outcome = match end {
-        Ok(Exit::Code(_)) => Outcome::Exited,
-        Ok(Exit::Signal(_)) => Outcome::Signaled,
+        Ok(end) if end.account.timed_out => Outcome::TimedOut,
+        Ok(End {
+            exit: Exit::Code(_), ..
+        }) => Outcome::Exited,
+        Ok(End {
+            exit: Exit::Signal(_),
+            ..
+        }) => Outcome::Signaled,
         Err(error) => match error.kind {
             Kind::Setup => Outcome::SetupFailed,
             Kind::NotExecutable => Outcome::NotExecutable,
@@ -118,20 +132,22 @@ fn status<'a>(
     Status {
         version: 1,
         outcome,
-        exit_code: end
-            .as_ref()
-            .map_or_else(|error| error.kind.code(), |exit| exit.code()),
-        server_exit_code: match end {
-            Ok(Exit::Code(code)) => Some(*code),
+        exit_code: end.as_ref().map_or_else(|error| error.kind.code(), limits::code),
+        server_exit_code: match exit {
+            Some(Exit::Code(code)) => Some(code),
             _ => None,
         },
-        signal: match end {
-            Ok(Exit::Signal(signal)) => Some(*signal),
+        signal: match exit {
+            Some(Exit::Signal(signal)) => Some(signal),
             _ => None,
         },
         error: end.as_ref().err().map(Error::to_string),
         profile,
         tier: "namespaces",
+        usage: end.as_ref().ok().map(|end| limits::used(&end.account)),
+        limits_reached: end
+            .as_ref()
+            .map_or_else(|_| Vec::new(), |end| limits::reached(&end.account)),
         wall_seconds: wall.as_secs_f64(),
         blocked: blocked::entries(denials),
         blocked_files: blocked::file_entries(denials),

@@ -2,6 +2,7 @@
 
 mod arguments;
 pub mod environment;
+pub mod limits;
 mod links;
 pub mod mounts;
 pub mod network;
@@ -47,7 +48,7 @@ pub struct Resolved {
     pub hidden: Vec<PathBuf>,
 }
 
-/// Size of an ephemeral home; memory that is used only as far as it is filled.
+/// Size of an ephemeral home where `resources.disk` says nothing; memory that is used only as far as it is filled.
 const HOME_SIZE: Bytes = Bytes(1 << 30);
 
 /// Loads the profile that is asked for or fits, and resolves it for this host.
@@ -94,7 +95,13 @@ pub fn resolve(request: &Request, facts: &Facts) -> Result<Resolved, Error> {
     let covered = [&system.mounts, &runtime.mounts]
         .iter()
         .any(|mounts| is_visible(&account.home, mounts));
-    let home = home(&profile, &account, covered, facts)?;
+    let limits = limits::resolve(&profile, facts.profile.cores).map_err(Error::profile)?;
+    let short = limits::of_program(&profile, &runtime.program);
+    if !short.is_empty() {
+        return Err(Error::profile(short));
+    }
+    let disk = limits.disk.as_ref().map_or(HOME_SIZE, |disk| disk.value);
+    let home = home(&profile, &account, covered, disk, facts)?;
     let blocked: Vec<Diagnostic> = asked
         .iter()
         .filter_map(|mount| blocked(mount, &home, &links))
@@ -125,8 +132,9 @@ pub fn resolve(request: &Request, facts: &Facts) -> Result<Resolved, Error> {
         protected: protected::patterns(&profile.writable_sensitive),
         links,
         home,
-        tmp: profile.tmp.value,
+        tmp: profile.tmp.value.min(disk),
         network: reached.network,
+        limits,
     };
     Ok(Resolved {
         policy,
@@ -315,7 +323,13 @@ fn blocked(mount: &Mount, home: &Home, links: &[Link]) -> Option<Diagnostic> {
 /// The home in the box lies where the user's home lies on the host, so that paths below it mean the same; elsewhere
 /// where that would not be a private folder: the system or the runtime shows what is `covered`. A line of passwd(5) must
 /// be able to hold it.
-fn home(profile: &Profile, account: &Account, covered: bool, facts: &Facts) -> Result<Home, Error> {
+fn home(
+    profile: &Profile,
+    account: &Account,
+    covered: bool,
+    size: Bytes,
+    facts: &Facts,
+) -> Result<Home, Error> {
     let at: PathBuf = account.home.components().collect();
     let fits_passwd = !at
         .as_os_str()
@@ -332,7 +346,7 @@ fn home(profile: &Profile, account: &Account, covered: bool, facts: &Facts) -> R
         false => Path::new("/home").join(&account.user.name),
     };
     let kind = match profile.home.value {
-        HomeMode::Ephemeral => HomeKind::Ephemeral(HOME_SIZE),
+        HomeMode::Ephemeral => HomeKind::Ephemeral(size),
         HomeMode::Persistent => HomeKind::Persistent(persistent_home(profile, facts)?),
     };
     Ok(Home { at, kind })

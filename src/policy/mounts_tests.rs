@@ -39,6 +39,7 @@ impl Disk {
             state_dir: root.join("state"),
             uid: fs::metadata(&root).map(|found| owner(&found)).unwrap(),
             ssh_auth_sock: Some(root.join("data/agent.sock")),
+            cores: 2,
         };
         Disk {
             host,

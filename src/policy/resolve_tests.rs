@@ -35,6 +35,7 @@ impl Disk {
             state_dir: root.join("state"),
             uid: user.uid,
             ssh_auth_sock: None,
+            cores: 2,
         };
         let runtime = runtime::Host {
             path: Some("/usr/bin:/bin".into()),

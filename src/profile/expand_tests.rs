@@ -15,6 +15,7 @@ fn host() -> Host {
         state_dir: "/home/ann/.local/state/mcp-sandbox".into(),
         uid: 1000,
         ssh_auth_sock: None,
+        cores: 2,
     }
 }
 

@@ -21,6 +21,7 @@ impl Home {
             home,
             uid: 0,
             ssh_auth_sock: None,
+            cores: 2,
         };
         fs::create_dir_all(host.config_dir.join("profiles")).unwrap();
         fs::create_dir_all(&host.cwd).unwrap();

@@ -10,6 +10,7 @@ use mcp_sandbox_platform::net::{Dns, Inspect};
 use mcp_sandbox_platform::{Access, Bytes};
 
 use super::origin::{Located, Origin};
+use super::resources::Resources;
 use crate::error::Diagnostic;
 use crate::net::{self, HostPattern};
 
@@ -48,6 +49,7 @@ pub struct Layer {
     pub capabilities: List<String>,
     pub env_pass: List<OsString>,
     pub env_set: BTreeMap<OsString, Located<OsString>>,
+    pub resources: Resources,
 }
 
 /// A list setting. Absent is `replaces: false` and no items; a given empty list replaces.
@@ -142,6 +144,7 @@ impl Layer {
             capabilities: self.capabilities.over(lower.capabilities, String::eq),
             env_pass: self.env_pass.over(lower.env_pass, OsString::eq),
             env_set,
+            resources: self.resources.over(lower.resources),
         }
     }
 

@@ -15,6 +15,7 @@ use toml::de::{DeTable, DeValue};
 use super::layer::{HomeMode, Layer, List, Mount, PathArgs, PathText, RawProfile, User};
 use super::origin::{Located, Source};
 use super::read::{Reader, Table, Value, place_in_bytes};
+use super::resources::{self, Resources};
 use super::{expand, in_order, word};
 use crate::error::Diagnostic;
 use crate::net::{self, HostPattern};
@@ -23,12 +24,13 @@ use crate::policy::protected;
 /// A profile is a page of text; what is larger is something else.
 pub const MOST_BYTES: usize = 1 << 20;
 
-const TOP: [&str; 8] = [
+const TOP: [&str; 9] = [
     "version",
     "description",
     "extends",
     "command",
     "filesystem",
+    "resources",
     "network",
     "process",
     "contexts",
@@ -39,14 +41,15 @@ const MOUNT: [&str; 5] = ["path", "at", "access", "create", "exclude"];
 const NETWORK: [&str; 4] = ["allow", "block", "dns", "inspect"];
 const PROCESS: [&str; 4] = ["spawn", "user", "capabilities", "env"];
 const ENV: [&str; 2] = ["pass", "set"];
-const CONTEXT: [&str; 4] = ["command", "filesystem", "network", "process"];
+const CONTEXT: [&str; 5] = ["command", "filesystem", "network", "resources", "process"];
 const CONTEXT_COMMAND: [&str; 2] = ["run", "cwd"];
 
 /// The table of the schema that has a key, for whoever wrote it elsewhere.
 pub fn table_of(key: &str) -> Option<&'static str> {
-    let tables: [(&str, &[&str]); 6] = [
+    let tables: [(&str, &[&str]); 7] = [
         ("[command]", &COMMAND),
         ("[filesystem]", &FILESYSTEM),
+        ("[resources]", &resources::KEYS),
         ("[network]", &NETWORK),
         ("[process]", &PROCESS),
         ("[process.env]", &ENV),
@@ -199,6 +202,12 @@ fn read_layer(reader: &mut Reader<'_>, parent: &Table<'_>, prefix: &str, command
         let title = format!("[{prefix}filesystem]");
         if let Some(table) = reader.table(&title, value, &FILESYSTEM) {
             read_filesystem(reader, &table, &mut layer);
+        }
+    }
+    if let Some(value) = parent.value("resources") {
+        let title = format!("[{prefix}resources]");
+        if let Some(table) = reader.table(&title, value, &resources::KEYS) {
+            layer.resources = Resources::read(reader, &table);
         }
     }
     if let Some(value) = parent.value("network") {

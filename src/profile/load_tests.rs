@@ -228,12 +228,12 @@ fn patterns_are_read_with_their_places() {
 #[test]
 fn settings_that_do_not_exist_yet_are_refused() {
     for (text, key) in [
-        ("[resources]\nmemory = \"1GB\"", "resources"),
+        ("[resources]\nswap = \"1GB\"", "swap"),
         ("[tools]", "tools"),
         ("degrade = []", "degrade"),
         ("[filesystem]\nmounts = [{ path = \"/x\", hide = true }]", "hide"),
         ("[network]\nhosts = []", "hosts"),
-        ("[contexts.ci.resources]", "resources"),
+        ("[contexts.ci.resources]\nswap = \"1GB\"", "swap"),
         ("[contexts.ci]\nextends = []", "extends"),
         ("[contexts.ci]\nversion = 1", "version"),
         ("[contexts.ci.contexts.x]", "contexts"),

@@ -93,6 +93,7 @@ fn finish(layer: Layer) -> Profile {
         capabilities: layer.capabilities.items,
         env_pass: layer.env_pass.items,
         env_set: layer.env_set,
+        resources: layer.resources,
     }
 }
 

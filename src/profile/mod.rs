@@ -15,6 +15,7 @@ mod nearest;
 mod origin;
 pub mod package;
 mod read;
+mod resources;
 pub mod select;
 mod word;
 
@@ -28,6 +29,7 @@ use mcp_sandbox_platform::{Access, Bytes};
 pub use layer::{Flags, HomeMode, List, Mount, PathArgs, PathText, RawProfile, User};
 pub use nearest::did_you_mean;
 pub use origin::{Located, Origin, Source};
+pub use resources::Resources;
 
 use crate::error::{Diagnostic, Error};
 use crate::net::HostPattern;
@@ -46,6 +48,8 @@ pub struct Host {
     pub uid: u32,
     /// `$SSH_AUTH_SOCK`, if set.
     pub ssh_auth_sock: Option<PathBuf>,
+    /// The cores that a process of this user may run on.
+    pub cores: u32,
 }
 
 /// A profile after `extends`, context and flags, over the built-in `default`.
@@ -80,6 +84,7 @@ pub struct Profile {
     /// Names passed from the client's environment. `set` wins where a name is in both.
     pub env_pass: Vec<Located<OsString>>,
     pub env_set: BTreeMap<OsString, Located<OsString>>,
+    pub resources: Resources,
 }
 
 /// Finds, loads and merges a profile: a name, a file, or `default` when there is none.

@@ -13,6 +13,7 @@ fn select_in(files: &[(&str, &str)], line: &str) -> Result<Selection, String> {
         state_dir: folder.path().join("state"),
         uid: 0,
         ssh_auth_sock: None,
+        cores: 2,
     };
     fs::create_dir_all(find::folder(&host)).unwrap();
     for (file, text) in files {

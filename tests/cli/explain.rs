@@ -28,7 +28,15 @@ fn the_text_says_what_a_person_asks() {
         .collect();
     assert_eq!(
         sections,
-        ["Profile", "Command", "Sees", "Reaches", "Does", "Environment"]
+        [
+            "Profile",
+            "Command",
+            "Sees",
+            "Reaches",
+            "Does",
+            "Uses",
+            "Environment"
+        ]
     );
     for part in [
         "  For the test\n",

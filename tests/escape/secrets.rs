@@ -78,7 +78,14 @@ impl Running {
             .expect("the server runs");
         let pid = supervisor.id();
         let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("children");
-        let init = children.trim().parse().expect("one child");
+        // Init has a number in a PID namespace of its own as well.
+        let is_init = |child: &&str| {
+            let status = fs::read_to_string(format!("/proc/{child}/status")).expect("status");
+            let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+            numbers.is_some_and(|numbers| numbers.split_whitespace().count() > 1)
+        };
+        let init = children.split_whitespace().find(is_init).expect("init");
+        let init = init.parse().expect("a number");
         Running { supervisor, init }
     }
 

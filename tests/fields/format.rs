@@ -106,8 +106,8 @@ fn keys_that_do_not_exist_are_refused_at_their_place() {
     let case = Case::new();
     for (text, expected) in [
         (
-            "[resources]\nmemory = \"1GB\"",
-            "2:2: error: unknown key \"resources\" in a profile",
+            "[resources]\nmemroy = \"1GB\"",
+            "3:1: error: unknown key \"memroy\" in [resources]\n  hint: did you mean \"memory\"?",
         ),
         ("degrade = []", "2:1: error: unknown key \"degrade\" in a profile"),
         (

@@ -1,7 +1,7 @@
 //! The one place where a process is made that shares nothing it should not.
 
 use std::mem::size_of;
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::unistd::Pid;
@@ -17,6 +17,9 @@ pub const NAMESPACES: [(&str, i32); 7] = [
     ("cgroup", libc::CLONE_NEWCGROUP),
 ];
 
+/// include/uapi/linux/sched.h; libc has it as a type that cannot hold it.
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
 /// Which side of the clone we are on.
 pub enum Side {
     Parent { child: Pid, pidfd: OwnedFd },
@@ -26,12 +29,24 @@ pub enum Side {
 /// clone3(2) into new namespaces with a pidfd.
 ///
 /// # Errors
-/// EPERM, ENOSPC or EUSERS where user namespaces are forbidden or exhausted; ENOSYS before Linux 5.3.
+/// As those of [`clone_into`].
 pub fn clone(namespaces: i32) -> nix::Result<Side> {
+    clone_into(namespaces, None)
+}
+
+/// clone3(2) into new namespaces with a pidfd, and into the control group `group` (CLONE_INTO_CGROUP, Linux 5.7).
+///
+/// # Errors
+/// EPERM, ENOSPC or EUSERS where user namespaces are forbidden or exhausted; ENOSYS before Linux 5.3.
+pub fn clone_into(namespaces: i32, group: Option<BorrowedFd>) -> nix::Result<Side> {
     let mut pidfd: RawFd = -1;
     // SAFETY: clone_args is plain data for which all zeroes is valid.
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
     args.flags = namespaces as u64 | libc::CLONE_PIDFD as u64;
+    if let Some(group) = group {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = group.as_raw_fd() as u64;
+    }
     args.pidfd = &raw mut pidfd as u64;
     args.exit_signal = libc::SIGCHLD as u64;
     // SAFETY: without CLONE_VM the child gets its own copy of our memory, as with fork(2). The process has

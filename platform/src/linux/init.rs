@@ -21,13 +21,15 @@ use super::report::{Report, Who};
 use super::server::{self, Server};
 use super::terminal::Terminal;
 use super::tree::{Source, Tree};
-use super::{compile, sys, wipe};
+use super::{compile, limits, pause, sys, wipe};
 
 /// What the supervisor has prepared for init.
 pub struct Handover<'a> {
     pub plan: &'a Plan,
     /// The descriptors the supervisor opened for the `Bind` steps, in order.
     pub sources: Vec<Source>,
+    /// The control groups of the step `JoinGroups`.
+    pub groups: Vec<OwnedFd>,
     /// Init's end of the channel to the supervisor.
     pub channel: OwnedFd,
     /// The signals that are blocked and passed on.
@@ -69,6 +71,7 @@ fn set_up(handover: Handover, at: &mut u16) -> nix::Result<std::convert::Infalli
             continue;
         }
         match (&root, step) {
+            (_, Step::JoinGroups) => limits::join(&handover.groups)?,
             (_, Step::ForgetCaller) => wipe::forget_arguments_and_environment()?,
             (_, Step::DieWithSupervisor) => die_with_supervisor(handover.channel.as_fd())?,
             (_, Step::BecomeUser { uid, gid }) => {
@@ -203,6 +206,10 @@ fn start(
     } = handover;
     let rules = server::landlock(plan)?;
     drop(root);
+    pause::block()?;
+    let root = sys::openat2(sys::cwd(), c"/", libc::O_PATH | libc::O_DIRECTORY, 0)?;
+    Report::Root.send(channel.as_fd(), &[root.as_fd()])?;
+    drop(root);
     let (master, slave) = terminal.map(Terminal::split).unzip();
     let fds: Vec<BorrowedFd> = master.iter().chain(&sockets).map(AsFd::as_fd).collect();
     Report::Ready.send(channel.as_fd(), &fds)?;
@@ -229,7 +236,7 @@ fn wait_for_maps(channel: BorrowedFd) -> nix::Result<()> {
 
 /// Gives up everything that is not needed to reap and to signal, and does that until the server ends.
 fn stay(server: Pid, channel: OwnedFd, signals: SigSet) -> nix::Result<std::convert::Infallible> {
-    let signals = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC)?;
+    let signals = SignalFd::with_flags(&pause::and(signals), SfdFlags::SFD_CLOEXEC)?;
     let filter = compile::init().map_err(|_| Errno::EINVAL)?;
     // The standard streams go too: a client must see the end of a stream when the server closes it.
     nix::unistd::dup2_stdin(&channel)?;
@@ -245,8 +252,10 @@ fn stay(server: Pid, channel: OwnedFd, signals: SigSet) -> nix::Result<std::conv
     sys::release_code();
     sys::install_filter(&filter)?;
     loop {
-        let signal = read_signal(signals)?;
-        if signal != Signal::SIGCHLD as u32 {
+        let (signal, from_outside) = read_signal(signals)?;
+        if let Some(order) = pause::order(signal, from_outside) {
+            let _ = kill(Pid::from_raw(-1), order);
+        } else if signal != Signal::SIGCHLD as u32 {
             pass_on(server, signal as i32);
         } else if let Some(status) = reap(server) {
             end_everything();
@@ -263,15 +272,23 @@ fn end_everything() {
     while nix::sys::wait::wait() != Err(Errno::ECHILD) {}
 }
 
-/// The number of the next signal of a signalfd(2).
-fn read_signal(signals: BorrowedFd) -> nix::Result<u32> {
+/// The number of the next signal of a signalfd(2), and whether it comes from outside the box.
+fn read_signal(signals: BorrowedFd) -> nix::Result<(u32, bool)> {
     let mut info = [0; size_of::<libc::signalfd_siginfo>()];
     loop {
         match nix::unistd::read(signals, &mut info) {
             Err(Errno::EINTR) => continue,
             Err(errno) => return Err(errno),
-            // ssi_signo is the first member.
-            Ok(_) => return Ok(u32::from_ne_bytes([info[0], info[1], info[2], info[3]])),
+            // ssi_signo is the first member, ssi_code the third, ssi_pid the fourth.
+            Ok(_) => {
+                let member = |index: usize| {
+                    let at = index * 4;
+                    u32::from_ne_bytes([info[at], info[at + 1], info[at + 2], info[at + 3]])
+                };
+                // Who sends it is 0 where it has no number here. Only kill(2) and its like cannot lie about that.
+                let from_outside = member(2) == libc::SI_USER as u32 && member(3) == 0;
+                return Ok((member(0), from_outside));
+            }
         }
     }
 }

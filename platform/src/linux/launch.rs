@@ -13,8 +13,9 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::Pid;
 
 use super::broker::{Ground, Opened};
-use super::clone::{NAMESPACES, Side, clone};
+use super::clone::{NAMESPACES, Side, clone_into};
 use super::init::{self, Handover};
+use super::limits::{Unprepared, Watcher};
 use super::names::StubSockets;
 use super::plan::{Bind, Plan, Step};
 use super::relay::Relay;
@@ -22,6 +23,7 @@ use super::report::{Report, Who};
 use super::server::{Server, c_string};
 use super::tree::Source;
 use super::{compile, sys, terminal};
+use crate::Kind;
 use crate::net::{Denials, Dns, Inspect};
 
 /// A box whose set-up is done and whose server is being started.
@@ -34,6 +36,8 @@ pub struct Sandbox {
     pub(super) ended: bool,
     /// To and from the server's terminal, when a person talks to it.
     pub(super) terminal: Option<Relay>,
+    /// Nothing once the account is made.
+    pub(super) limits: Option<Watcher>,
     /// What the broker needs, until there is one.
     pub(super) ground: Option<Ground>,
 }
@@ -51,6 +55,8 @@ pub enum LaunchError {
     Step { step: Step, errno: i32 },
     /// The box ended without a word.
     Lost,
+    /// The mechanism chosen for a limit does not work.
+    Limit { kind: Kind, errno: i32 },
     /// A filter or an argument could not be prepared.
     Prepare { what: &'static str },
 }
@@ -94,6 +100,8 @@ pub fn launch(plan: &Plan, denials: &Denials) -> Result<Sandbox, LaunchError> {
                    redirect it",
         })?;
     }
+    let mut limits = Watcher::prepare(&plan.limits).map_err(limit)?;
+    let groups = limits.to_join().map_err(limit)?;
     let (ours, theirs) = socketpair(
         AddressFamily::Unix,
         SockType::SeqPacket,
@@ -104,12 +112,14 @@ pub fn launch(plan: &Plan, denials: &Denials) -> Result<Sandbox, LaunchError> {
     // The files of a process that is not dumpable belong to root, the id maps of its child among them.
     prctl::set_dumpable(true).map_err(cloning)?;
     let namespaces = NAMESPACES.iter().fold(0, |flags, (_, flag)| flags | flag);
-    match clone(namespaces).map_err(cloning)? {
+    match clone_into(namespaces, limits.to_start_in()).map_err(cloning)? {
         Side::Child => {
             drop(ours);
+            std::mem::forget(limits);
             init::run(Handover {
                 plan,
                 sources,
+                groups,
                 channel: theirs,
                 signals,
                 server,
@@ -117,7 +127,8 @@ pub fn launch(plan: &Plan, denials: &Denials) -> Result<Sandbox, LaunchError> {
             })
         }
         Side::Parent { child, pidfd } => {
-            drop(theirs);
+            drop((theirs, groups));
+            let admitted = limits.admit(child);
             let mapped = map_ids(plan, child);
             let _ = prctl::set_dumpable(false);
             let mut sandbox = Sandbox {
@@ -127,8 +138,10 @@ pub fn launch(plan: &Plan, denials: &Denials) -> Result<Sandbox, LaunchError> {
                 signals,
                 ended: false,
                 terminal: None,
+                limits: Some(limits),
                 ground: None,
             };
+            admitted.map_err(limit)?;
             let mut opened = sandbox.wait_until_ready(plan, mapped)?.into_iter();
             if interactive {
                 sandbox.terminal = opened.next().map(Relay::new);
@@ -143,6 +156,10 @@ pub fn launch(plan: &Plan, denials: &Denials) -> Result<Sandbox, LaunchError> {
 
 fn cloning(errno: Errno) -> LaunchError {
     LaunchError::Clone { errno: errno as i32 }
+}
+
+fn limit(Unprepared { kind, errno }: Unprepared) -> LaunchError {
+    LaunchError::Limit { kind, errno }
 }
 
 fn open_sources(plan: &Plan) -> Result<Vec<Source>, LaunchError> {
@@ -297,14 +314,27 @@ impl Sandbox {
     ///
     /// Init may have failed at a step before it, which is then why the maps of the dead process could not be written:
     /// its own word comes first.
-    fn wait_until_ready(&self, plan: &Plan, mapped: nix::Result<()>) -> Result<Vec<OwnedFd>, LaunchError> {
+    fn wait_until_ready(
+        &mut self,
+        plan: &Plan,
+        mapped: nix::Result<()>,
+    ) -> Result<Vec<OwnedFd>, LaunchError> {
         match mapped {
             // Should init be gone, what it said is read below.
             Ok(()) => drop(nix::unistd::write(&self.channel, &[1])),
             // End of file ends an init that waits for the maps.
             Err(_) => drop(shutdown(self.channel.as_raw_fd(), Shutdown::Write)),
         }
-        match (Report::receive(self.channel.as_fd()), mapped) {
+        let report = match Report::receive(self.channel.as_fd()) {
+            Ok(Some((Report::Root, root))) => {
+                if let (Some(root), Some(limits)) = (root.into_iter().next(), &mut self.limits) {
+                    limits.see(root);
+                }
+                Report::receive(self.channel.as_fd())
+            }
+            other => other,
+        };
+        match (report, mapped) {
             (Ok(Some((Report::Ready, opened))), Ok(())) => Ok(opened),
             (Ok(Some((report @ Report::Failed { .. }, _))), _) => Err(failure(report, plan)),
             (_, Err(errno)) => Err(LaunchError::Map { errno: errno as i32 }),

@@ -2,6 +2,7 @@
 
 mod etc;
 mod filter;
+mod limits;
 mod places;
 mod plan;
 
@@ -24,6 +25,8 @@ mod notify;
 #[cfg(target_os = "linux")]
 mod numbers;
 #[cfg(target_os = "linux")]
+mod pause;
+#[cfg(target_os = "linux")]
 mod probe;
 #[cfg(target_os = "linux")]
 mod relay;
@@ -45,7 +48,8 @@ mod tree;
 mod wipe;
 
 pub use filter::{ALLOWED, ARGUMENTS, BROKERED, Group, REFUSED};
-pub use places::{Brokered, Files, Place};
+pub use limits::{Chosen, Enforcement, Group as LimitGroup, Means, Place, Rlimit, Watch};
+pub use places::{Brokered, Files, Place as FilePlace};
 pub use plan::{Bind, NAMESPACES, Plan, Rights, Rule, Step, plan};
 
 /// How many system calls the server may make.
@@ -58,10 +62,12 @@ pub use inspect::Inspector;
 #[cfg(target_os = "linux")]
 pub use launch::{LaunchError, PASSED_ON, Sandbox, launch};
 #[cfg(target_os = "linux")]
+pub use limits::{Account, counts_processes, groups};
+#[cfg(target_os = "linux")]
 pub use probe::{Act, Cause, Finding, State, diagnose, notification, probe};
 #[cfg(target_os = "linux")]
 pub use server::check_standard_streams;
 #[cfg(target_os = "linux")]
-pub use supervise::Exit;
+pub use supervise::{End, Exit};
 #[cfg(target_os = "linux")]
 pub use sys::{describe, hide_memory, landlock_abi, started_privileged};

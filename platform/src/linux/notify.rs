@@ -3,7 +3,7 @@
 //! The listener is the supervisor's; whoever waits in the box holds nothing of it. When the last descriptor of the
 //! listener is closed, every waiting and every later call gets ENOSYS.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::unistd::Pid;
@@ -141,27 +141,4 @@ impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
-}
-
-/// Installs a filter on this thread and returns its listener (seccomp(2), SECCOMP_FILTER_FLAG_NEW_LISTENER).
-///
-/// # Errors
-/// EBUSY where a filter with a listener holds this process already.
-pub fn install(program: &[seccompiler::sock_filter]) -> nix::Result<OwnedFd> {
-    let program = libc::sock_fprog {
-        len: u16::try_from(program.len()).map_err(|_| Errno::E2BIG)?,
-        filter: program.as_ptr().cast::<libc::sock_filter>().cast_mut(),
-    };
-    // SAFETY: sock_filter of seccompiler and of libc are the same #[repr(C)] struct of the uapi; the kernel only reads
-    // it, and it lives across the call.
-    let fd = Errno::result(unsafe {
-        libc::syscall(
-            libc::SYS_seccomp,
-            libc::SECCOMP_SET_MODE_FILTER,
-            libc::SECCOMP_FILTER_FLAG_NEW_LISTENER,
-            &program as *const libc::sock_fprog,
-        )
-    })?;
-    // SAFETY: the call succeeded and returned a new descriptor that nothing else owns.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
 }

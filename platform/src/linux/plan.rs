@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::limits::{self, Enforcement, Rlimit};
 use super::places::{Brokered, Files};
 use super::{etc, filter};
 use crate::net::{Dns, Inspect, Network, OWN_ADDRESS};
@@ -22,6 +23,8 @@ pub const NAMESPACES: [&str; 7] = ["user", "mount", "pid", "network", "ipc", "ut
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     pub landlock_abi: u32,
+    /// What the supervisor does about the limits.
+    pub limits: Enforcement,
     /// What the broker goes by; without one the box has no network and cannot connect to its own loopback either.
     pub network: Option<Network>,
     /// What the broker goes by when it opens and changes files for the server; without it the kernel does.
@@ -35,6 +38,8 @@ pub struct Plan {
 /// One act of set-up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
+    /// Enter the control groups of version 1 that the supervisor has made: first, so that everything counts.
+    JoinGroups,
     /// Overwrite the caller's arguments and environment, which /proc/1 would show (bubblewrap leaks secrets so).
     ForgetCaller,
     /// Die when the supervisor dies: directly after the change of ids, which would clear the death signal
@@ -103,6 +108,8 @@ pub enum Step {
     CloseDescriptors,
     /// Default signal handlers, nothing blocked, umask at least 022.
     ResetSignalsAndUmask,
+    /// A limit that the kernel keeps per process.
+    Limit { what: Rlimit, most: u64 },
     /// Keep these capabilities, drop all others from every set.
     DropCapabilities { keep: Vec<String> },
     /// No program gains rights by being executed.
@@ -220,6 +227,7 @@ pub fn plan(policy: &Policy, support: &Support) -> Result<Plan, Unenforceable> {
                 .into(),
         });
     }
+    let limits = limits::choose(policy, support);
     let network = network(policy, support)?;
     let broker = network.is_some();
     let files = Files::of(
@@ -231,8 +239,11 @@ pub fn plan(policy: &Policy, support: &Support) -> Result<Plan, Unenforceable> {
     }
     Ok(Plan {
         landlock_abi: support.landlock_abi,
-        init: init(policy, network.as_ref(), files.as_ref()),
-        server: server(policy, support, broker, files.as_ref()),
+        init: joining(&limits)
+            .chain(init(policy, network.as_ref(), files.as_ref()))
+            .collect(),
+        server: server(policy, support, broker, &limits, files.as_ref()),
+        limits,
         network,
         files,
     })
@@ -270,6 +281,13 @@ fn network(policy: &Policy, support: &Support) -> Result<Option<Network>, Unenfo
                host; `mcp-sandbox doctor` tries it"
             .into(),
     })
+}
+
+/// Only groups of version 1 are joined from inside: in the others a process is started.
+fn joining(limits: &Enforcement) -> impl Iterator<Item = Step> {
+    let group = limits.group.as_ref();
+    let joins = group.is_some_and(|group| matches!(group.place, limits::Place::Legacy(_)));
+    joins.then_some(Step::JoinGroups).into_iter()
 }
 
 fn init(policy: &Policy, network: Option<&Network>, files: Option<&Files>) -> Vec<Step> {
@@ -471,12 +489,22 @@ fn home_is_brokered(policy: &Policy, files: Option<&Files>) -> bool {
     files.is_some_and(|files| files.brokered_at(&policy.home.at).any())
 }
 
-fn server(policy: &Policy, support: &Support, broker: bool, files: Option<&Files>) -> Vec<Step> {
-    vec![
+fn server(
+    policy: &Policy,
+    support: &Support,
+    broker: bool,
+    limits: &Enforcement,
+    files: Option<&Files>,
+) -> Vec<Step> {
+    let mut steps = vec![
         Step::NewSession,
         Step::ChangeDirectory(policy.command.cwd.clone()),
         Step::CloseDescriptors,
         Step::ResetSignalsAndUmask,
+    ];
+    let rlimits = limits.rlimits.iter();
+    steps.extend(rlimits.map(|&(what, most)| Step::Limit { what, most }));
+    steps.extend([
         Step::DropCapabilities {
             keep: policy.process.capabilities.clone(),
         },
@@ -496,7 +524,8 @@ fn server(policy: &Policy, support: &Support, broker: bool, files: Option<&Files
             argv: policy.command.argv.clone(),
             env: policy.process.env.clone(),
         },
-    ]
+    ]);
+    steps
 }
 
 /// What every box has.
@@ -546,8 +575,10 @@ impl Plan {
             format!("clone into new namespaces: {}", NAMESPACES.join(", ")),
             "write the id maps: one user, one group, setgroups denied".to_string(),
         ];
+        let limits = self.limits.lines();
         let steps = supervisor
             .into_iter()
+            .chain(limits)
             .map(|line| ("supervisor", line))
             .chain(self.init.iter().map(|step| ("init", step.to_string())))
             .chain(self.server.iter().map(|step| ("server", step.to_string())));
@@ -562,6 +593,7 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = |path: &Path| quote(path);
         match self {
+            Step::JoinGroups => f.write_str("join the control groups"),
             Step::ForgetCaller => f.write_str("overwrite the caller's arguments and environment"),
             Step::DieWithSupervisor => f.write_str("die when the supervisor dies"),
             Step::BecomeUser { uid, gid } => {
@@ -597,6 +629,7 @@ impl fmt::Display for Step {
                 f.write_str("take the box's own null device; close every descriptor from 3 up on execution")
             }
             Step::ResetSignalsAndUmask => f.write_str("reset signal handlers and mask; umask at least 022"),
+            Step::Limit { what, most } => write!(f, "limit {what} to {most}"),
             Step::DropCapabilities { keep } if keep.is_empty() => f.write_str("drop all capabilities"),
             Step::DropCapabilities { keep } => write!(f, "drop all capabilities but {}", keep.join(", ")),
             Step::NoNewPrivileges => f.write_str("set no_new_privs"),
@@ -622,9 +655,8 @@ impl fmt::Display for Step {
                 let children = if *spawn { "" } else { ", no child processes" };
                 let calls = filter::allowed_names().count();
                 write!(f, "allow {calls} system calls{children}")?;
-                match broker {
-                    true => write!(f, "; {} wait for the broker", filter::BROKERED.calls.join(", "))?,
-                    false => {}
+                if *broker {
+                    write!(f, "; {} wait for the broker", filter::BROKERED.calls.join(", "))?;
                 }
                 f.write_str(match (files.reads, files.writes) {
                     (true, true) => ", so does what opens or changes files",

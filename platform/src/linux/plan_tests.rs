@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
+use super::limits::Means;
 use super::*;
-use crate::{Command, Home, Link, Mount, Network, Process, User};
+use crate::{
+    Command, Groups, Home, Kind, Limit, Limits, Link, Manager, Mount, Percent, Process, Unified, User,
+};
 
 fn mount(source: &str, at: &str, access: Access) -> Mount {
     Mount {
@@ -56,6 +59,7 @@ fn small() -> Policy {
             env: vec![("HOME".into(), "/home/a".into())],
         },
         network: Network::none(),
+        limits: Limits::default(),
     }
 }
 
@@ -543,4 +547,133 @@ proptest! {
         prop_assert_eq!(lines.len(), 4 + plan.init.len() + plan.server.len());
         prop_assert!(lines.iter().all(|line| !line.contains("s3cret-value") && !line.contains('\n')));
     }
+}
+
+fn limit<T>(value: T) -> Option<Limit<T>> {
+    Some(Limit {
+        value,
+        reason: "test".into(),
+    })
+}
+
+/// Every limit there is.
+fn limited() -> Policy {
+    let mut policy = small();
+    policy.limits = Limits {
+        memory: limit(Bytes(512 << 20)),
+        cpu: limit(Percent(50)),
+        processes: limit(64),
+        open_files: limit(1024),
+        disk: limit(Bytes(1 << 30)),
+        file_size: limit(Bytes(1 << 20)),
+        timeout: limit(std::time::Duration::from_secs(3600)),
+        idle: limit(std::time::Duration::from_secs(60)),
+    };
+    policy
+}
+
+fn means(support: &Support) -> Vec<(Kind, Means)> {
+    let plan = plan(&limited(), support).unwrap();
+    plan.limits.chosen.iter().map(|one| (one.kind, one.by)).collect()
+}
+
+fn rlimits(plan: &Plan) -> Vec<String> {
+    let limits = plan
+        .server
+        .iter()
+        .filter(|step| matches!(step, Step::Limit { .. }));
+    limits.map(ToString::to_string).collect()
+}
+
+/// What does not depend on control groups.
+const ALWAYS: [(Kind, Means); 5] = [
+    (Kind::OpenFiles, Means::Rlimit),
+    (Kind::Disk, Means::TmpfsAndSupervisor),
+    (Kind::FileSize, Means::Rlimit),
+    (Kind::Timeout, Means::Supervisor),
+    (Kind::Idle, Means::Supervisor),
+];
+
+fn whole(three: [Means; 3]) -> Vec<(Kind, Means)> {
+    let kinds = [Kind::Memory, Kind::Cpu, Kind::Processes];
+    kinds.into_iter().zip(three).chain(ALWAYS).collect()
+}
+
+#[test]
+fn the_strongest_mechanism_of_the_host_is_chosen() {
+    let controllers = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+    let mut support = Support::full();
+    assert_eq!(
+        means(&support),
+        whole([Means::RlimitAndSupervisor, Means::Supervisor, Means::Rlimit])
+    );
+    support.groups.legacy.pids = Some("/v1/pids".into());
+    assert_eq!(
+        means(&support),
+        whole([Means::RlimitAndSupervisor, Means::Supervisor, Means::CgroupV1])
+    );
+    let plan_of = |support: &Support| plan(&limited(), support).unwrap();
+    assert_eq!(plan_of(&support).init[0], Step::JoinGroups);
+    support.groups.manager = Some(Manager {
+        bus: "/run/bus".into(),
+        controllers: controllers(&["memory", "pids"]),
+    });
+    assert_eq!(
+        means(&support),
+        whole([Means::SystemdScope, Means::Supervisor, Means::SystemdScope])
+    );
+    support.groups.unified = Some(Unified {
+        parent: "/v2".into(),
+        controllers: controllers(&["cpu", "memory", "pids"]),
+    });
+    assert_eq!(means(&support), whole([Means::CgroupV2; 3]));
+    assert_eq!(plan_of(&support).init[0], Step::ForgetCaller);
+}
+
+#[test]
+fn root_is_counted_by_the_supervisor_where_nothing_else_counts_it() {
+    let support = Support {
+        counts_processes: false,
+        ..Support::full()
+    };
+    let plan = plan(&limited(), &support).unwrap();
+    assert_eq!(plan.limits.watch.processes, Some(64));
+    assert!(!rlimits(&plan).iter().any(|line| line.contains("processes")));
+}
+
+#[test]
+fn rlimits_are_set_before_rights_are_dropped() {
+    let plan = plan(&limited(), &Support::full()).unwrap();
+    let expected = [
+        // 512 MiB and what is mapped without being touched.
+        "limit bytes of private memory in each process to 805306368",
+        // Init is counted.
+        "limit processes and threads to 65",
+        "limit open files in each process to 1024",
+        "limit bytes in each file to 1048576",
+    ];
+    assert_eq!(rlimits(&plan), expected);
+    let at = |wanted: fn(&Step) -> bool| plan.server.iter().position(wanted).unwrap();
+    let limit = at(|step| matches!(step, Step::Limit { .. }));
+    assert!(limit > at(|step| matches!(step, Step::ResetSignalsAndUmask)));
+    assert!(limit < at(|step| matches!(step, Step::DropCapabilities { .. })));
+    assert_eq!(
+        plan.limits.lines(),
+        ["watch: memory 512MiB, cpu 50%, writable mounts grow by 1GiB, timeout 1h, idle 1m"]
+    );
+}
+
+#[test]
+fn without_limits_there_is_no_group_and_nothing_to_watch() {
+    let mut support = Support::full();
+    support.groups = Groups {
+        unified: Some(Unified {
+            parent: "/v2".into(),
+            controllers: vec!["memory".into()],
+        }),
+        ..Groups::default()
+    };
+    let plan = plan(&small(), &support).unwrap();
+    assert_eq!((plan.limits.group.clone(), plan.limits.chosen.len()), (None, 0));
+    assert_eq!((plan.limits.lines().len(), rlimits(&plan).len()), (0, 0));
 }

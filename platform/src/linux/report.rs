@@ -13,6 +13,8 @@ use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, s
 /// One message to the supervisor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Report {
+    /// The root of the box, for those who look after it from outside. Carries a descriptor of it.
+    Root,
     /// Set-up is done; the server may be started. Carries what init opened for the supervisor.
     Ready,
     /// The filter is in force. Carries its listener.
@@ -51,6 +53,7 @@ impl Report {
                 errno,
             } => (2, step, errno),
             Report::Ended { status } => (3, 0, status),
+            Report::Root => (5, 0, 0),
             Report::Filtered => (4, 0, 0),
         };
         let [s0, s1] = u16::to_ne_bytes(step);
@@ -74,6 +77,7 @@ impl Report {
                 errno: number,
             }),
             3 => Some(Report::Ended { status: number }),
+            5 => Some(Report::Root),
             4 => Some(Report::Filtered),
             _ => None,
         }
@@ -130,6 +134,7 @@ mod tests {
     #[test]
     fn reports_survive_the_wire() {
         for report in [
+            Report::Root,
             Report::Ready,
             Report::Filtered,
             Report::Failed {

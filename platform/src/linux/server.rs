@@ -19,7 +19,7 @@ use seccompiler::sock_filter;
 use super::places::Brokered;
 use super::plan::{Plan, Rights, Rule, Step};
 use super::report::{Report, Who};
-use super::{notify, sys, terminal};
+use super::{limits, sys, terminal};
 
 /// What the server's process needs ready before the clone: nothing can then fail for want of it.
 pub struct Server<'a> {
@@ -75,11 +75,12 @@ fn perform(
             umask(server.umask | Mode::from_bits_truncate(0o022));
             sys::reset_signals()
         }
+        Step::Limit { what, most } => limits::set_rlimit(*what, *most),
         Step::DropCapabilities { keep } => drop_capabilities(keep),
         Step::NoNewPrivileges => prctl::set_no_new_privs(),
         Step::Landlock { .. } => restrict(rules.take()),
         Step::Filter { broker: true, .. } => {
-            let listener = notify::install(server.filter)?;
+            let listener = sys::install_filter_with_listener(server.filter)?;
             Report::Filtered.send(channel, &[listener.as_fd()])
         }
         Step::Filter { broker: false, .. } => sys::install_filter(server.filter),

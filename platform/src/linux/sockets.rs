@@ -16,9 +16,7 @@ pub struct Socket {
     pub network: NetworkCookie,
     /// `AF_…`
     pub family: i32,
-    /// `SOCK_…`
-    pub kind: i32,
-    /// `IPPROTO_…`
+    /// `IPPROTO_…`; TCP is always a stream.
     pub protocol: i32,
 }
 
@@ -59,13 +57,12 @@ impl Socket {
         Ok(Socket {
             network: NetworkCookie::of(fd)?,
             family: option(fd, libc::SOL_SOCKET, libc::SO_DOMAIN)?,
-            kind: option(fd, libc::SOL_SOCKET, libc::SO_TYPE)?,
             protocol: option(fd, libc::SOL_SOCKET, libc::SO_PROTOCOL)?,
         })
     }
 
     pub fn is_tcp(&self) -> bool {
-        self.is_internet() && self.kind == libc::SOCK_STREAM && self.protocol == libc::IPPROTO_TCP
+        self.is_internet() && self.protocol == libc::IPPROTO_TCP
     }
 
     pub fn is_internet(&self) -> bool {

@@ -10,10 +10,11 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitStatus, waitpid};
 
 use super::launch::{LaunchError, Sandbox, failure};
+use super::limits::{Account, Order};
 use super::plan::Plan;
 use super::relay::{self, Relay, Source};
 use super::report::Report;
-use super::{broker, sys, terminal};
+use super::{broker, pause, sys, terminal};
 
 /// How the server ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +33,13 @@ impl Exit {
             Exit::Signal(signal) => 128u8.saturating_add(signal as u8),
         }
     }
+}
+
+/// The end of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
+    pub exit: Exit,
+    pub account: Account,
 }
 
 /// The time a server gets when its client is gone: nobody waits for an orderly end, and an orphan helps nobody.
@@ -57,7 +65,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// A step of the server's process that failed, such as its execution.
-    pub fn run(mut self, plan: &Plan, grace: Duration) -> Result<Exit, LaunchError> {
+    pub fn run(mut self, plan: &Plan, grace: Duration) -> Result<End, LaunchError> {
         let lost = |_| LaunchError::Lost;
         let mut signals = self.signals;
         signals.add(Signal::SIGWINCH);
@@ -79,7 +87,14 @@ impl Sandbox {
             relay.finish(|| stop_asked(&signals));
         }
         drop(raw);
-        self.outcome(end, plan)
+        let exit = self.outcome(end, plan)?;
+        // Collected, init has told the kernel what the box has used, and left its groups.
+        let _ = waitpid(self.init, None);
+        let limits = self.limits.take().ok_or(LaunchError::Lost)?;
+        Ok(End {
+            exit,
+            account: limits.finish(),
+        })
     }
 
     /// Serves events until the end is reported; nothing if init died without a word.
@@ -91,7 +106,9 @@ impl Sandbox {
     ) -> nix::Result<Option<Report>> {
         let mut deadline = None;
         loop {
-            let awake = self.wait(signals, client.as_ref(), deadline)?;
+            let due = self.limits.as_ref().map(|limits| limits.due(Instant::now()));
+            let next = [deadline, due].into_iter().flatten().min();
+            let awake = self.wait(signals, client.as_ref(), next)?;
             self.terminal.take_if(|relay| !relay.serve(awake.terminal));
             if awake.reported {
                 match Report::receive(self.channel.as_fd()) {
@@ -108,11 +125,39 @@ impl Sandbox {
             if awake.signal {
                 self.pass_signals_on(signals, &mut deadline, grace);
             }
+            if self.limits_order() != Order::Nothing && deadline.is_none() {
+                deadline = Some(Instant::now() + grace);
+            }
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                if let Some(limits) = &mut self.limits {
+                    limits.look_back();
+                }
                 let _ = sys::signal_pidfd(self.pidfd.as_fd(), libc::SIGKILL);
                 deadline = None;
             }
         }
+    }
+
+    /// Looks after the limits, and does what they ask for.
+    fn limits_order(&mut self) -> Order {
+        let Some(limits) = &mut self.limits else {
+            return Order::Nothing;
+        };
+        let stood_still = limits.paused();
+        let order = limits.look();
+        if limits.paused() != stood_still {
+            pause::tell(self.pidfd.as_fd(), limits.paused());
+        }
+        let signal = match order {
+            Order::Nothing => return order,
+            Order::Stop => libc::SIGTERM,
+            Order::Kill => libc::SIGKILL,
+        };
+        if order == Order::Kill {
+            limits.look_back();
+        }
+        let _ = sys::signal_pidfd(self.pidfd.as_fd(), signal);
+        order
     }
 
     /// Sleeps until something happens.

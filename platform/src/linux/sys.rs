@@ -2,7 +2,8 @@
 //!
 //! Numbers and structures come from the kernel's uapi headers through libc. Nothing here decides
 //! anything; the `unsafe` of the Linux back end is in this file, in `clone.rs`, in `wipe.rs`, for
-//! descriptors that arrive in `report.rs`, and for the host's resolver in `names/host.rs`.
+//! descriptors that arrive in `report.rs`, for notifications and sockets in `notify.rs` and `sockets.rs`, and for the
+//! host's resolver in `names/host.rs`.
 
 use std::ffi::{CStr, CString};
 use std::io;
@@ -87,6 +88,23 @@ pub fn openat2_bounded(
         }
     }
     result
+}
+
+/// An extended attribute of at most 16 bytes, getxattr(2).
+pub fn attribute(path: &std::path::Path, name: &str) -> Option<Vec<u8>> {
+    let path = CString::new(std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str())).ok()?;
+    let name = CString::new(name).ok()?;
+    let mut value = [0_u8; 16];
+    // SAFETY: both strings are NUL-terminated, and value is as long as is said.
+    let length = unsafe {
+        libc::getxattr(
+            path.as_ptr(),
+            name.as_ptr(),
+            value.as_mut_ptr().cast(),
+            value.len(),
+        )
+    };
+    Some(value.get(..usize::try_from(length).ok()?)?.to_vec())
 }
 
 /// close_range(2) from `first` to the last possible descriptor.
@@ -348,6 +366,18 @@ pub fn hide_memory() {
 
 /// Installs a compiled filter on this thread, seccomp(2) SECCOMP_SET_MODE_FILTER without flags.
 pub fn install_filter(program: &[seccompiler::sock_filter]) -> Result<()> {
+    set_filter(program, 0).map(drop)
+}
+
+/// The same, and returns the listener where calls that wait for an answer arrive (SECCOMP_FILTER_FLAG_NEW_LISTENER).
+///
+/// # Errors
+/// EBUSY where a filter with a listener holds this process already.
+pub fn install_filter_with_listener(program: &[seccompiler::sock_filter]) -> Result<OwnedFd> {
+    owned(set_filter(program, libc::SECCOMP_FILTER_FLAG_NEW_LISTENER)?)
+}
+
+fn set_filter(program: &[seccompiler::sock_filter], flags: libc::c_ulong) -> Result<libc::c_long> {
     let program = libc::sock_fprog {
         len: u16::try_from(program.len()).map_err(|_| Errno::E2BIG)?,
         filter: program.as_ptr().cast::<libc::sock_filter>().cast_mut(),
@@ -358,11 +388,10 @@ pub fn install_filter(program: &[seccompiler::sock_filter]) -> Result<()> {
         libc::syscall(
             libc::SYS_seccomp,
             libc::SECCOMP_SET_MODE_FILTER,
-            0,
+            flags,
             &program as *const libc::sock_fprog,
         )
     })
-    .map(drop)
 }
 
 /// The newest Landlock ABI of this kernel; 0 when Landlock is absent or switched off at boot.
@@ -462,6 +491,18 @@ pub fn expect_children() {
         let default: libc::sigaction = std::mem::zeroed();
         libc::sigaction(libc::SIGCHLD, &default, std::ptr::null_mut());
     }
+}
+
+/// Ignores SIGXFSZ, which kills by default: a write beyond the largest file then fails with EFBIG (setrlimit(2)).
+pub fn ignore_file_size_signal() -> Result<()> {
+    // SAFETY: SIG_IGN is no function of ours, so nothing can run in the wrong place.
+    unsafe {
+        nix::sys::signal::signal(
+            nix::sys::signal::Signal::SIGXFSZ,
+            nix::sys::signal::SigHandler::SigIgn,
+        )
+    }
+    .map(drop)
 }
 
 /// Gives every signal its default disposition and unblocks all (what execve(2) would inherit otherwise).

@@ -38,6 +38,7 @@ fn expanded(profile: &mcp_sandbox::profile::Profile) {
         state_dir: "/home/ann/.local/state/mcp-sandbox".into(),
         uid: 1000,
         ssh_auth_sock: None,
+        cores: 2,
     };
     let _ = expand::run(profile, &host);
     let _ = expand::cwd(profile, &host);

@@ -2,8 +2,10 @@
 
 use std::ffi::CStr;
 use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 
-use crate::sys::{call, name_of};
+use crate::sys::{address, call, name_of};
 use crate::{Attack, Evidence, Words};
 
 pub const ATTACKS: &[Attack] = &[
@@ -21,6 +23,11 @@ pub const ATTACKS: &[Attack] = &[
         name: "mount",
         words: "SOURCE TARGET TYPE FLAGS",
         run: mount,
+    },
+    Attack {
+        name: "under-listener",
+        words: "PROGRAM ARGS…",
+        run: under_listener,
     },
 ];
 
@@ -140,6 +147,35 @@ fn one(words: &Words) -> Evidence {
         .find(|(known, ..)| *known == name)
         .ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
     Ok(call(*number, arguments).map_or_else(|error| name_of(&error), |_| "ok".into()))
+}
+
+/// Executes a program whose system calls somebody is told of: by a filter with a listener (seccomp_unotify(2)), which lets
+/// everything pass, and of which there can be one.
+fn under_listener(words: &Words) -> Evidence {
+    const ALLOW: u32 = 0x7fff_0000;
+    // BPF_RET | BPF_K
+    let everything = libc::sock_filter {
+        code: 6,
+        jt: 0,
+        jf: 0,
+        k: ALLOW,
+    };
+    let program = libc::sock_fprog {
+        len: 1,
+        filter: std::ptr::from_ref(&everything).cast_mut(),
+    };
+    const NEW_LISTENER: u64 = 1 << 3;
+    call(libc::SYS_prctl, &[libc::PR_SET_NO_NEW_PRIVS as u64, 1])?;
+    let arguments = [
+        libc::SECCOMP_SET_MODE_FILTER.into(),
+        NEW_LISTENER,
+        address(&program),
+    ];
+    let listener = call(libc::SYS_seccomp, &arguments)?;
+    // It lasts as long as its descriptor, which the program must inherit.
+    call(libc::SYS_fcntl, &[listener as u64, libc::F_SETFD as u64, 0])?;
+    let error = Command::new(words.path(0)?).args(&words.0[1..]).exec();
+    Err(error)
 }
 
 fn mount(words: &Words) -> Evidence {

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::vec;
 
-use super::super::sockets::{self, tcp_socket};
+use super::super::sockets::{self, TcpState, tcp_socket};
 use super::pending::Waiting;
 use super::route::{Refused, Route, judged, route};
 use super::*;
@@ -113,6 +113,9 @@ impl Broker {
     }
 
     fn dial(&mut self, call: Call, mut addresses: Vec<SocketAddr>, name: Option<Name>) -> Answer {
+        if let Err(errno) = unconnected(&call) {
+            return Answer::Now(Err(errno));
+        }
         if addresses.len() > 1 {
             self.failed.retain(|_, at| at.elapsed() < AVOIDED);
             addresses.sort_by_key(|address| self.failed.contains_key(&address.ip()));
@@ -134,7 +137,14 @@ impl Broker {
         let mut failure = Errno::EHOSTUNREACH;
         while let Some(address) = dial.addresses.next() {
             dial.current = Some(address);
-            let connected = match self.begin(&dial.call, address) {
+            let begun = self
+                .begin(&dial.call, address)
+                .and_then(|begun| match dial.addresses.len() {
+                    0 => Ok(begun),
+                    // A loopback refuses at once, while the socket is still ours alone and another may take its place.
+                    _ => settled(&begun.0).unwrap_or(Ok(())).map(|()| begun),
+                });
+            let connected = match begun {
                 Err(errno) => {
                     failure = errno;
                     self.note_failed(address.ip());
@@ -175,7 +185,12 @@ impl Broker {
             (socket, _) => (socket?, family),
         };
         self.wanted = Some(family);
-        let fresh = &self.options[usize::from(call.socket.family == libc::AF_INET6)];
+        let own = call.socket.family;
+        let fresh = &mut self.options[usize::from(own == libc::AF_INET6)];
+        let fresh = match fresh {
+            Some(fresh) => fresh,
+            None => fresh.insert(Options::of_family(own)?),
+        };
         fresh.carry(call.fd.as_fd(), socket.as_fd());
         let connected = match sockets::connect(socket.as_fd(), &address::bytes(family, to)) {
             Ok(()) => true,
@@ -228,14 +243,19 @@ impl Broker {
         Ok(())
     }
 
-    /// The answer to a server that does not want to wait. Only now is there one address: the socket is the server's.
+    /// The answer to a server that does not want to wait. Only now is there one address: the socket is the server's, and
+    /// so is its error, which is not taken here.
     fn in_progress(&mut self, dial: Dial, address: SocketAddr, connected: bool) -> Answer {
         if connected {
             return self.announce(&dial.call, Ok(()));
         }
         let answer = self.announce(&dial.call, Err(Errno::EINPROGRESS));
-        if dial.addresses.len() > 0 && settled(&dial.call.fd).is_none() {
-            self.watch(address.ip(), dial.call.fd);
+        if dial.addresses.len() > 0 {
+            match sockets::tcp_state(dial.call.fd.as_fd()) {
+                Ok(TcpState::Connecting) => self.watch(address.ip(), dial.call.fd),
+                Ok(TcpState::Closed) => self.note_failed(address.ip()),
+                _ => {}
+            }
         }
         answer
     }
@@ -284,6 +304,16 @@ impl Broker {
             self.failed.clear();
         }
         self.failed.insert(address, Instant::now());
+    }
+}
+
+/// What connect(2) asks of every socket. The one that is replaced is closed at once besides, which may wait for the other
+/// side if there is one (SO_LINGER of socket(7)).
+fn unconnected(call: &Call) -> nix::Result<()> {
+    match sockets::tcp_state(call.fd.as_fd())? {
+        TcpState::Closed => Ok(()),
+        TcpState::Connecting => Err(Errno::EALREADY),
+        TcpState::Connected => Err(Errno::EISCONN),
     }
 }
 

@@ -6,8 +6,9 @@ use super::super::sockets;
 use super::pending::Waiting;
 use super::*;
 
-/// How long a Unix socket whose listener has no room is left alone; there is no event to wait for (unix(7)).
-pub const RETRY: Duration = Duration::from_millis(5);
+/// How long a Unix socket whose listener has no room is left alone, at first and at most; there is no event to wait for
+/// (unix(7)).
+const RETRY: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(200)];
 
 /// A connect(2) of a Unix socket, with its address as we write it.
 pub struct UnixCall {
@@ -15,6 +16,8 @@ pub struct UnixCall {
     bytes: Vec<u8>,
     /// What the address names, kept open for it.
     _file: Option<OwnedFd>,
+    /// How long it is left alone when it has to wait.
+    retry: Duration,
 }
 
 impl Broker {
@@ -47,14 +50,12 @@ impl Broker {
             return Answer::Now(Err(Errno::EINVAL));
         }
         let (Address::Path(path), Some(place)) = (&asked.address, place) else {
-            let (bytes, _file) = (asked.bytes, None);
-            return self.try_unix(UnixCall { call, bytes, _file });
+            return self.try_unix(UnixCall::new(call, asked.bytes, None));
         };
         match self.identity.assumed(|| place.open(path)) {
             Ok(file) => {
                 let bytes = by_descriptor(&file);
-                let _file = Some(file);
-                self.try_unix(UnixCall { call, bytes, _file })
+                self.try_unix(UnixCall::new(call, bytes, Some(file)))
             }
             Err(errno) => Answer::Now(Err(errno)),
         }
@@ -64,7 +65,15 @@ impl Broker {
         let UnixCall { call, bytes, .. } = &unix;
         let connect = || self.identity.assumed(|| sockets::connect(call.fd.as_fd(), bytes));
         match call.without_blocking(connect) {
-            Ok(Err(Errno::EAGAIN)) if call.is_blocking() => self.wait_for(Waiting::Unix(unix), None),
+            Ok(Err(Errno::EAGAIN)) if call.is_blocking() => {
+                let [_, most] = RETRY;
+                let retry = unix.retry;
+                let later = UnixCall {
+                    retry: most.min(retry * 2),
+                    ..unix
+                };
+                self.wait_for(Waiting::Unix(later), Some(retry))
+            }
             Ok(result) => {
                 let result = self.as_first_time(call, result);
                 self.announce(call, result)
@@ -116,6 +125,18 @@ impl Broker {
         let backlog = notification.arguments[1] as i32;
         let listen = || sockets::listen(call.fd.as_fd(), backlog);
         Ok(Answer::Now(self.identity.assumed(listen)))
+    }
+}
+
+impl UnixCall {
+    fn new(call: Call, bytes: Vec<u8>, _file: Option<OwnedFd>) -> Self {
+        let [retry, _] = RETRY;
+        UnixCall {
+            call,
+            bytes,
+            _file,
+            retry,
+        }
     }
 }
 

@@ -58,8 +58,8 @@ struct Broker {
     /// Where calls on files are answered, if any are ours.
     desk: Option<Desk>,
     witness: Witness,
-    /// By family: AF_INET, AF_INET6.
-    options: [Options; 2],
+    /// By family, AF_INET and AF_INET6, once they were needed.
+    options: [Option<Options>; 2],
     /// Addresses that could not be connected to, and when.
     failed: HashMap<IpAddr, Instant>,
     /// Sockets that took their place when the call that they were made for had been interrupted.
@@ -121,9 +121,6 @@ fn raise_limit() {
 impl Broker {
     fn new(listener: Listener, mut ground: Ground) -> nix::Result<Self> {
         let (uid, gid) = ground.user;
-        let ipv4 = Options::of_family(libc::AF_INET)?;
-        // A kernel without IPv6 has no IPv6 sockets to carry options from either.
-        let ipv6 = Options::of_family(libc::AF_INET6).or_else(|_| Options::of_family(libc::AF_INET))?;
         Ok(Broker {
             listener,
             host: NetworkCookie::own()?,
@@ -132,7 +129,7 @@ impl Broker {
             pending: Pending::new()?,
             desk: ground.desk.take(),
             witness: Witness::new()?,
-            options: [ipv4, ipv6],
+            options: [None, None],
             failed: HashMap::new(),
             unannounced: VecDeque::new(),
             wanted: None,
@@ -286,7 +283,7 @@ impl Call {
 }
 
 /// Whether a non-blocking connect(2) has come to its end, and to which.
-fn settled(socket: &Duplicate) -> Option<nix::Result<()>> {
+fn settled(socket: &impl AsFd) -> Option<nix::Result<()>> {
     let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)];
     match poll(&mut fds, PollTimeout::ZERO) {
         Ok(0) => None,

@@ -7,8 +7,9 @@ use std::sync::PoisonError;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
+use super::super::sockets::{self, TcpState};
 use super::dial::Dial;
-use super::local::{RETRY, UnixCall};
+use super::local::UnixCall;
 use super::*;
 
 /// What a call waits for.
@@ -200,10 +201,6 @@ impl Broker {
     /// Leaves a call waiting, for `patience` at most. EMFILE when too many do.
     pub(super) fn wait_for(&mut self, waiting: Waiting, patience: Option<Duration>) -> Answer {
         let now = Instant::now();
-        let patience = match waiting {
-            Waiting::Unix(_) => Some(RETRY),
-            _ => patience,
-        };
         match self
             .pending
             .add(waiting, patience.map(|patience| now + patience), now)
@@ -266,8 +263,9 @@ impl Broker {
             }
             // With the addresses, or the reason why there are none, known by now.
             Waiting::Name(notification) => self.handle_resolved(&notification),
+            // Its error is the server's to read.
             Waiting::Watched(address, socket) => {
-                if settled(&socket).is_some_and(|result| result.is_err()) {
+                if sockets::tcp_state(socket.as_fd()) == Ok(TcpState::Closed) {
                     self.note_failed(address);
                 }
             }

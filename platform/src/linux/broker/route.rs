@@ -35,10 +35,15 @@ pub fn route(to: SocketAddr, network: &Network, behind: impl Fn(Ipv4Addr) -> Opt
         (IpAddr::V4(ip), Some(Class::Synthetic)) => synthetic(ip, port, network, behind),
         _ => match network.judge_address(ip, port, None) {
             Verdict::Allowed(_) => Route::Host(vec![to]),
-            Verdict::Refused(refusal) => Route::Refused(Refused {
-                errno: Errno::ENETUNREACH,
-                denial: Some(Denial::of(ip, port, refusal)),
-            }),
+            Verdict::Refused(refusal) => {
+                let mut denial = Denial::of(ip, port, refusal);
+                // Nobody should be told to hand out a machine's credentials.
+                denial.cure = denial.cure.filter(|_| class_of(ip) != Some(Class::Metadata));
+                Route::Refused(Refused {
+                    errno: Errno::ENETUNREACH,
+                    denial: Some(denial),
+                })
+            }
         },
     }
 }

@@ -122,6 +122,16 @@ fn addresses_need_a_rule_of_their_own() {
 }
 
 #[test]
+fn nobody_is_told_to_allow_the_metadata_server() {
+    let cure = |text: &str| match to(text) {
+        Route::Refused(refused) => refused.denial.unwrap().cure,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(cure("169.254.169.254:80"), None);
+    assert_eq!(cure("169.254.169.253:80").as_deref(), Some("169.254.169.253:80"));
+}
+
+#[test]
 fn a_name_that_leads_inside_is_refused() {
     let judge = |name_: &str, port, ips: &[&str]| {
         let ips: Vec<IpAddr> = ips.iter().map(|ip| ip.parse().unwrap()).collect();

@@ -15,7 +15,7 @@ use super::super::clone::{Side, clone};
 use super::super::places::Brokered;
 use super::super::report::{Report, Who};
 use super::super::sockets::NetworkCookie;
-use super::super::{compile, notify, sys};
+use super::super::{compile, sys};
 use super::Ability;
 use super::child::{Trouble, in_child};
 use super::restrictions::optional;
@@ -63,7 +63,7 @@ fn install() -> Result<(), Trouble> {
 fn filtered() -> nix::Result<OwnedFd> {
     let filter = compile::server(true, true, Brokered::default()).map_err(|_| Errno::EINVAL)?;
     prctl::set_no_new_privs()?;
-    notify::install(&filter)
+    sys::install_filter_with_listener(&filter)
 }
 
 /// A whole connection: out of a network that has no way out, by the broker itself, to a listener on our loopback.

@@ -4,6 +4,7 @@
 
 mod cause;
 mod child;
+mod limits;
 mod listener;
 mod namespaces;
 mod restrictions;
@@ -94,6 +95,7 @@ pub fn probe() -> Vec<Finding> {
         };
         findings.push(finding);
     }
+    findings.extend(limits::findings());
     findings
 }
 

@@ -1,0 +1,68 @@
+//! Who removes the control groups of a run that was killed: a small process of ours outside the box that does nothing
+//! but wait for the supervisor's end. It has its own session, so that a signal to our process group does not reach it.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::wait::waitpid;
+use nix::unistd::Pid;
+
+use super::super::clone::fork;
+use super::super::sys;
+use super::group;
+
+/// The longest that a box may take to end with its supervisor.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The running process.
+pub struct Janitor {
+    pid: Pid,
+    /// Its end is how the janitor learns of ours.
+    alive: Option<OwnedFd>,
+}
+
+impl Janitor {
+    /// Starts it before the folders are made, so that there is no moment without it. Our process has one thread.
+    pub fn start(folders: &[PathBuf]) -> io::Result<Self> {
+        let (wait, alive) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
+        match fork()? {
+            Some(pid) => Ok(Janitor {
+                pid,
+                alive: Some(alive),
+            }),
+            None => {
+                drop(alive);
+                stay(&wait, folders)
+            }
+        }
+    }
+}
+
+impl Drop for Janitor {
+    /// Its work is done, or it does it now.
+    fn drop(&mut self) {
+        drop(self.alive.take());
+        let _ = waitpid(self.pid, None);
+    }
+}
+
+fn stay(wait: &OwnedFd, folders: &[PathBuf]) -> ! {
+    let _ = nix::unistd::setsid();
+    let _ = nix::unistd::chdir(Path::new("/"));
+    // Streams of the client, held here, would not end for it.
+    if nix::unistd::dup2_stdin(wait).is_err() || sys::close_from(1).is_err() {
+        sys::exit_now(1);
+    }
+    sys::release_code();
+    while nix::unistd::read(std::io::stdin(), &mut [0]) == Err(Errno::EINTR) {}
+    let until = Instant::now() + PATIENCE;
+    while !group::remove(folders) && Instant::now() < until {
+        thread::sleep(Duration::from_millis(2));
+    }
+    sys::exit_now(0)
+}

@@ -1,0 +1,102 @@
+//! When to pause the box so that its processor time stays below a cap: an allowance that grows with the time that
+//! passes and shrinks with the time that is used. Debt is carried, so what one look comes too late for is paid back.
+
+use std::time::{Duration, Instant};
+
+use crate::Percent;
+
+/// How much of the allowance may be saved up, as time at the cap: what an idle server may use at once.
+const SAVED: f64 = 0.05;
+/// Between two looks while it runs.
+const SHORTEST: Duration = Duration::from_millis(10);
+const LONGEST: Duration = Duration::from_millis(50);
+/// A pause; a longer debt is paid in several, with a look in between.
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+
+/// The state of one cap.
+pub struct Throttle {
+    cap: Percent,
+    cores: f64,
+    /// Seconds of processor time that may be used at once; negative is debt.
+    allowance: f64,
+    seen: Option<(Instant, Duration)>,
+    pub paused: bool,
+}
+
+impl Throttle {
+    pub fn new(cap: Percent, cores: usize) -> Self {
+        Throttle {
+            cap,
+            cores: cores as f64,
+            allowance: 0.0,
+            seen: None,
+            paused: false,
+        }
+    }
+
+    /// Takes the processor time used so far; says when to look again. `paused` is what the box should be from now on.
+    pub fn look(&mut self, now: Instant, used: Duration) -> Duration {
+        let cap = f64::from(self.cap.0) / 100.0;
+        if let Some((before, used_before)) = self.seen {
+            let passed = now.saturating_duration_since(before).as_secs_f64();
+            let used = used.saturating_sub(used_before).as_secs_f64();
+            self.allowance = (self.allowance + passed * cap - used).min(SAVED * cap);
+        }
+        self.seen = Some((now, used));
+        self.paused = self.allowance < 0.0;
+        if self.paused {
+            let debt = Duration::from_secs_f64(-self.allowance / cap);
+            return debt.clamp(Duration::from_millis(1), LONGEST_PAUSE);
+        }
+        let spare = (self.cores - cap).max(0.01);
+        Duration::from_secs_f64(self.allowance / spare).clamp(SHORTEST, LONGEST)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Throttle;
+    use crate::Percent;
+    use std::time::{Duration, Instant};
+
+    /// Runs busy loops on `cores` for `seconds`; the processor time they get.
+    fn busy(cap: u32, cores: u32, seconds: u64) -> Duration {
+        let start = Instant::now();
+        let (mut now, mut used) = (start, Duration::ZERO);
+        let mut throttle = Throttle::new(Percent(cap), cores as usize);
+        while now - start < Duration::from_secs(seconds) {
+            let wait = throttle.look(now, used);
+            if !throttle.paused {
+                used += wait * cores;
+            }
+            now += wait;
+        }
+        used
+    }
+
+    #[test]
+    fn the_cap_holds_within_a_tenth_over_two_seconds() {
+        for (cap, cores) in [(10, 1), (10, 8), (50, 1), (50, 2), (150, 2), (300, 8)] {
+            let used = busy(cap, cores, 2).as_secs_f64();
+            let fair = 2.0 * f64::from(cap) / 100.0;
+            // The last look may come after as long as one slice on every core.
+            assert!(
+                (used - fair).abs() <= fair * 0.1 + 0.01 * f64::from(cores),
+                "{cap}% on {cores}: {used}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_box_below_its_cap_is_never_paused() {
+        let start = Instant::now();
+        let (mut now, mut used) = (start, Duration::ZERO);
+        let mut throttle = Throttle::new(Percent(50), 2);
+        while now - start < Duration::from_secs(5) {
+            let wait = throttle.look(now, used);
+            assert!(!throttle.paused);
+            used += wait.mul_f64(0.4);
+            now += wait;
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! `resources.cpu`: busy loops on all cores.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::common::hosts;
+use crate::loads::{Outcome, python};
+
+/// Held by whoever measures.
+static MACHINE: Mutex<()> = Mutex::new(());
+
+/// More busy processes than cores, for so many seconds; then the processor time that they got.
+fn busy(seconds: u32, processes: u32) -> String {
+    format!(
+        "\
+import os, time
+end = time.monotonic() + {seconds}
+for i in range({processes}):
+    if os.fork() == 0:
+        while time.monotonic() < end:
+            pass
+        os._exit(0)
+for i in range({processes}):
+    os.wait()
+times = os.times()
+print(times.children_user + times.children_system)"
+    )
+}
+
+fn got(outcome: &Outcome) -> f64 {
+    assert_eq!(outcome.code, Some(0), "{outcome:#?}");
+    outcome.out.trim().parse().expect("a number")
+}
+
+#[test]
+fn the_cap_holds_over_two_seconds() {
+    let _alone = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
+    for host in hosts() {
+        let free = got(&python(&host, "", &busy(2, 3)));
+        let capped = python(&host, "cpu = \"20%\"", &busy(2, 3));
+        let used = got(&capped);
+        assert!(free > 0.5, "the control got {free} s of two");
+        // A tenth above 0.4 s, and the hundredth that the clock of /proc is short of for each process.
+        assert!(used <= 0.44 + 0.03, "{used} s: {capped:#?}");
+        assert!(used > 0.2, "a cap, not a stop: {used} s: {capped:#?}");
+        let told = capped.used("cpu_seconds");
+        assert!(told >= used, "{told} of {used}");
+    }
+}
+
+/// Children that end all the time, whose parent does not wait for each at once.
+#[test]
+fn short_lived_processes_count() {
+    let script = "\
+import os, time
+end = time.monotonic() + 2
+while time.monotonic() < end:
+    children = []
+    for i in range(3):
+        pid = os.fork()
+        if pid == 0:
+            until = time.monotonic() + 0.05
+            while time.monotonic() < until:
+                pass
+            os._exit(0)
+        children.append(pid)
+    for pid in children:
+        os.waitpid(pid, 0)
+times = os.times()
+print(times.user + times.system + times.children_user + times.children_system)";
+    let _alone = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
+    for host in hosts() {
+        let free = got(&python(&host, "", script));
+        assert!(free > 0.5, "the control got {free} s of two");
+        let capped = python(&host, "cpu = \"20%\"", script);
+        let used = got(&capped);
+        // The last round may end after the two seconds.
+        let wall = Duration::from_secs_f64(capped.used("wall_seconds")).as_secs_f64();
+        assert!(used <= 0.2 * wall * 1.1 + 0.05, "{used} s of {wall}: {capped:#?}");
+    }
+}
+
+/// A server that waits is never stopped: nothing of it ever sees a signal.
+#[test]
+fn an_idle_server_sees_nothing_of_the_cap() {
+    let script = "\
+import signal, time
+seen = []
+signal.signal(signal.SIGCONT, lambda *all: seen.append(1))
+time.sleep(1)
+print(len(seen))";
+    for host in hosts() {
+        python(&host, "cpu = \"50%\"", script).done("0\n");
+    }
+}

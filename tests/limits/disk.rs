@@ -1,0 +1,96 @@
+//! `resources.disk`: private folders by their size, what is mounted writable by its growth.
+
+use crate::common::{Host, hosts};
+use crate::loads::{Outcome, shell};
+
+/// Fills a folder of the host that is mounted at /w.
+fn fill(host: &Host, disk: &str, script: &str) -> Outcome {
+    let name = crate::common::unique("folder");
+    let folder = host.directory(&name);
+    std::fs::write(folder.join("old"), vec![1; 3_000_000]).expect("a file");
+    host.give(&folder.join("old"));
+    let mount = format!("{}:/w", folder.display());
+    let outcome = shell(host, &format!("disk = \"{disk}\""), &["--write", &mount], script);
+    std::fs::remove_dir_all(folder).expect("the folder is ours");
+    outcome
+}
+
+/// The box is ended while the script waits.
+fn ended(host: &Host, script: &str) {
+    let script = format!("{script}; sleep 100; echo still here");
+    let outcome = fill(host, "20MB", &script);
+    assert_eq!(
+        (outcome.code, outcome.out.as_str()),
+        (Some(137), ""),
+        "{outcome:#?}"
+    );
+    outcome.reached("disk", "20MB");
+}
+
+const SETTLE: &str = "sleep 2.5; echo still here";
+
+#[test]
+fn one_large_file() {
+    let write = "head -c 60000000 /dev/zero >/w/new";
+    for host in hosts() {
+        fill(&host, "200MB", &format!("{write}; {SETTLE}")).done("still here\n");
+        ended(&host, write);
+    }
+}
+
+#[test]
+fn space_that_is_only_reserved() {
+    let reserve = "fallocate -l 60000000 /w/new";
+    for host in hosts() {
+        fill(&host, "200MB", &format!("{reserve}; {SETTLE}")).done("still here\n");
+        ended(&host, reserve);
+    }
+}
+
+#[test]
+fn many_small_files() {
+    let write = "python3 -c 'for i in range(12000): open(f\"/w/{i}\", \"w\")'";
+    for host in hosts() {
+        fill(&host, "200MB", &format!("{write}; {SETTLE}")).done("still here\n");
+        ended(&host, write);
+    }
+}
+
+/// Nobody waits for these processes, and each is gone before anybody looks.
+#[test]
+fn processes_that_end_at_once() {
+    let write = "python3 -c '
+import os, signal
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+for i in range(60):
+    if os.fork() == 0:
+        open(f\"/w/{i}\", \"wb\").write(b\"x\" * 1_000_000)
+        os._exit(0)'";
+    for host in hosts() {
+        fill(&host, "200MB", &format!("{write}; {SETTLE}")).done("still here\n");
+        ended(&host, write);
+    }
+}
+
+/// Neither what was there before, nor holes, nor what is written again and again.
+#[test]
+fn what_takes_no_space_is_free() {
+    let harmless = "truncate -s 1G /w/hole; touch /w/old; for i in 1 2 3 4 5 6 7 8; do head -c 10000000 /dev/zero >/w/same; done";
+    for host in hosts() {
+        fill(&host, "20MB", &format!("{harmless}; {SETTLE}")).done("still here\n");
+    }
+}
+
+#[test]
+fn private_folders_are_full_at_their_size() {
+    let script =
+        "for place in ~ /tmp; do head -c 30000000 /dev/zero >$place/x 2>/dev/null; stat -c %s $place/x; done";
+    for host in hosts() {
+        shell(&host, "disk = \"100MB\"", &[], script).done("30000000\n30000000\n");
+        // Whole pages of 4 KiB; the server sees ENOSPC.
+        shell(&host, "disk = \"8MiB\"", &[], script).done("8388608\n8388608\n");
+        let many = "cd ~; i=0; while [ $i -lt 3000 ] && true >$i; do i=$((i+1)); done 2>/dev/null; [ $i -lt 3000 ] && echo full || echo all";
+        shell(&host, "disk = \"100MB\"", &[], many).done("all\n");
+        shell(&host, "disk = \"8MiB\"", &[], many).done("full\n");
+    }
+}

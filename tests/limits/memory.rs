@@ -1,0 +1,95 @@
+//! `resources.memory`: one large process, many small ones, files in memory.
+
+use crate::common::hosts;
+use crate::loads::{python, shell};
+
+const HOG: &str = "\
+kept = []
+for i in range(150):
+    kept.append(bytearray(2_000_000))
+print('kept')
+import time
+time.sleep(1)";
+
+#[test]
+fn one_process_that_takes_too_much_is_stopped() {
+    for host in hosts() {
+        python(&host, "memory = \"1GB\"", HOG).done("kept\n");
+        let outcome = python(&host, "memory = \"100MB\"", HOG);
+        assert_ne!(outcome.code, Some(0));
+        assert_eq!(outcome.out, "", "{outcome:#?}");
+        outcome.reached("memory", "100MB");
+        // The kernel is exact, the supervisor looks from time to time; either way it did not get the 300 MB.
+        assert!(outcome.used("memory_peak_bytes") < 2.9e8, "{outcome:#?}");
+    }
+}
+
+/// What a runtime gets that asks for more at once than there is, and does not touch it.
+#[test]
+fn more_than_all_of_it_at_once_fails_or_is_killed() {
+    let script = "\
+try:
+    kept = bytearray(1_500_000_000)
+    print('kept')
+except MemoryError:
+    print('refused')";
+    for host in hosts() {
+        python(&host, "memory = \"3GB\"", script).done("kept\n");
+        let outcome = python(&host, "memory = \"100MB\"", script);
+        assert_ne!(outcome.out, "kept\n", "{outcome:#?}");
+    }
+}
+
+#[test]
+fn many_small_processes_share_one_limit() {
+    let script = "\
+import os, time
+children = []
+for i in range(10):
+    pid = os.fork()
+    if pid == 0:
+        kept = bytearray(20_000_000)
+        time.sleep(1.5)
+        os._exit(0)
+    children.append(pid)
+codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]
+print('killed' if -9 in codes else 'all ended', flush=True)";
+    for host in hosts() {
+        python(&host, "memory = \"1GB\"", script).done("all ended\n");
+        let outcome = python(&host, "memory = \"120MB\"", script);
+        assert_eq!(
+            (outcome.code, outcome.out.as_str()),
+            (Some(0), "killed\n"),
+            "{outcome:#?}"
+        );
+        outcome.reached("memory", "120MB");
+        assert!(outcome.err.contains("killed"), "{outcome:#?}");
+    }
+}
+
+/// Shared pages count once: ten processes with the same 40 MB are far below 150 MB.
+#[test]
+fn what_is_shared_counts_once() {
+    let script = "\
+import os, time
+kept = bytearray(40_000_000)
+for i in range(10):
+    if os.fork() == 0:
+        time.sleep(1)
+        os._exit(0)
+print({os.wait()[1] for i in range(10)})";
+    for host in hosts() {
+        python(&host, "memory = \"150MB\"", script).done("{0}\n");
+    }
+}
+
+#[test]
+fn files_in_memory_are_memory() {
+    let fill = "head -c 180000000 /dev/zero >/tmp/x && sleep 1 && echo filled";
+    for host in hosts() {
+        shell(&host, "memory = \"1GB\"", &[], fill).done("filled\n");
+        let outcome = shell(&host, "memory = \"100MB\"", &[], fill);
+        assert_eq!(outcome.out, "", "{outcome:#?}");
+        outcome.reached("memory", "100MB");
+    }
+}

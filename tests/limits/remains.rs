@@ -1,0 +1,216 @@
+//! What is left on the host: nothing, whoever was killed when.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::fd::AsRawFd as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::common::{gone_within_a_second, hosts, root_hosts, unique};
+use crate::loads::{flags, shell};
+
+const KILLS: u32 = 200;
+
+/// Groups of ours, by their folders.
+fn groups() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![PathBuf::from("/sys/fs/cgroup")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                if entry.file_name().to_string_lossy().starts_with("mcp-sandbox-") {
+                    found.push(entry.path());
+                }
+                folders.push(entry.path());
+            }
+        }
+    }
+    found
+}
+
+/// The groups of one supervisor.
+fn groups_of(pid: u32) -> Vec<PathBuf> {
+    let of = |group: &PathBuf| {
+        let name = group
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default()
+            .to_owned();
+        name.split('-').nth(3) == Some(&pid.to_string())
+    };
+    groups().into_iter().filter(of).collect()
+}
+
+#[track_caller]
+fn gone(groups: &[PathBuf]) {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while groups.iter().any(|group| group.exists()) {
+        assert!(Instant::now() < deadline, "still there: {groups:?}");
+        std::thread::yield_now();
+    }
+}
+
+/// A number from 0 to `most`.
+fn random(most: u32) -> u32 {
+    let mut bytes = [0; 4];
+    let mut source = std::fs::File::open("/dev/urandom").expect("/dev/urandom");
+    source.read_exact(&mut bytes).expect("random bytes");
+    u32::from_ne_bytes(bytes) % (most + 1)
+}
+
+/// From before the groups are made to long after the server runs; every mechanism is in use.
+#[test]
+fn two_hundred_random_kills_leave_nothing() {
+    let limits = "memory = \"200MB\"\nprocesses = 30\ncpu = \"50%\"\ndisk = \"50MB\"\ntimeout = \"1h\"";
+    for host in hosts() {
+        let marker = unique("marker");
+        let script = format!("sh -c 'while :; do :; done' & echo ready; sleep 1000; : {marker}");
+        let flags = flags(&host, limits);
+        let start = Instant::now();
+        let mut seen = Vec::new();
+        for round in 0..KILLS {
+            let mut run = host.run(&flags);
+            let mut tool = run
+                .args(["sh", "-c", &script])
+                .stdout(Stdio::piped())
+                .spawn()
+                .expect("the sandbox");
+            // The first ones run until the server speaks: the control, and how long that takes.
+            if round < 5 {
+                let mut out = BufReader::new(tool.stdout.take().expect("a pipe"));
+                out.read_line(&mut String::new()).expect("the server runs");
+                seen.extend(groups_of(tool.id()));
+                assert_eq!(seen.is_empty(), !host.is_root() || groups().is_empty());
+            } else {
+                let whole = start.elapsed() / round;
+                std::thread::sleep(whole.min(Duration::from_millis(60)) * random(100) / 100);
+            }
+            tool.kill().expect("the tool runs");
+            tool.wait().expect("the tool is ours");
+        }
+        gone_within_a_second(&marker);
+        gone(&seen);
+        // All that are named after a process that is gone.
+        let left = |group: &PathBuf| {
+            let name = group
+                .file_name()
+                .and_then(|name| name.to_str())
+                .unwrap_or_default()
+                .to_owned();
+            let pid = name.split('-').nth(3).map(str::to_owned);
+            pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists())
+        };
+        gone(&groups().into_iter().filter(left).collect::<Vec<_>>());
+    }
+}
+
+/// Supervisor and helper killed at once, as by `pkill -9 mcp-sandbox`: the next run cleans up.
+#[test]
+fn the_next_run_removes_what_a_crash_has_left() {
+    for host in root_hosts() {
+        let mut run = host.run(flags(&host, "memory = \"100MB\""));
+        let mut tool = run
+            .args(["sh", "-c", "echo ready; sleep 1000"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the sandbox");
+        let mut out = BufReader::new(tool.stdout.take().expect("a pipe"));
+        out.read_line(&mut String::new()).expect("the server runs");
+        let pid = tool.id();
+        let left = groups_of(pid);
+        if left.is_empty() {
+            // No groups on this host: nothing to leave.
+            tool.kill().expect("the tool runs");
+            tool.wait().expect("the tool is ours");
+            continue;
+        }
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("children");
+        let pids = children
+            .split_whitespace()
+            .map(|child| child.parse().expect("a number"));
+        // The helper first, or it would be quicker.
+        for pid in pids.chain([pid as i32]) {
+            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL);
+        }
+        tool.wait().expect("the tool is ours");
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while left.iter().any(|group| group.exists()) {
+            assert!(Instant::now() < deadline, "still there: {left:?}");
+            shell(&host, "memory = \"100MB\"", &[], "true").done("");
+        }
+    }
+}
+
+/// Zombies, stopped processes, deaf ones, daemons with the pipe in their hands: none of them keeps the box.
+#[test]
+fn nothing_that_processes_do_keeps_the_box() {
+    let scripts = [
+        // Nobody waits for these.
+        "python3 -c 'import os\nfor i in range(100):\n  os.fork() or os._exit(0)\nprint(\"ready\", flush=True)\nos.execlp(\"sleep\", \"sleep\", \"1000\")'",
+        "sh -c 'kill -STOP $$' & echo ready; sleep 1000",
+        "trap '' TERM HUP INT; echo ready; while :; do sleep 1; done",
+        "setsid setsid sh -c 'trap \"\" TERM; sleep 1000' & echo ready; exit 0",
+        "(sh -c 'kill -STOP $$; sleep 1000' &); setsid sleep 1000 & echo ready; kill -STOP $$",
+    ];
+    for host in hosts() {
+        for script in scripts {
+            let marker = unique("marker");
+            let mut run = host.run(["--grace", "200ms"]);
+            let mut tool = run
+                .args(["sh", "-c", &format!("{script}; : {marker}")])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .expect("the sandbox");
+            let mut out = BufReader::new(tool.stdout.take().expect("a pipe"));
+            let mut line = String::new();
+            out.read_line(&mut line).expect("the server runs");
+            assert_eq!(line, "ready\n", "{script}");
+            let groups = groups_of(tool.id());
+            let _ = nix::sys::signal::kill(
+                nix::unistd::Pid::from_raw(tool.id() as i32),
+                nix::sys::signal::SIGTERM,
+            );
+            // The stream ends for the client, whoever held it.
+            out.read_to_string(&mut line).expect("the stream ends");
+            tool.wait().expect("the tool is ours");
+            gone_within_a_second(&marker);
+            assert!(groups.iter().all(|group| !group.exists()), "{script}: {groups:?}");
+        }
+    }
+}
+
+/// A server that floods stderr, which nobody reads, waits; it neither fills our memory nor keeps us from ending.
+#[test]
+fn a_flood_on_stderr_is_nobodys_memory() {
+    for host in hosts() {
+        let marker = unique("marker");
+        let mut run = host.run(["--grace", "200ms"]);
+        let mut tool = run
+            .args(["sh", "-c", &format!("echo ready; yes {marker} >&2")])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the sandbox");
+        let mut out = BufReader::new(tool.stdout.take().expect("a pipe"));
+        out.read_line(&mut String::new()).expect("the server runs");
+        let unread = tool.stderr.take().expect("a pipe");
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let mut waiting = 0;
+        // A pipe holds 64 KiB.
+        while waiting < 60_000 {
+            assert!(Instant::now() < deadline, "{waiting} bytes");
+            // SAFETY: FIONREAD writes one int.
+            unsafe { libc::ioctl(unread.as_raw_fd(), libc::FIONREAD, &raw mut waiting) };
+        }
+        let statm = std::fs::read_to_string(format!("/proc/{}/statm", tool.id())).expect("statm");
+        let pages: u64 = statm.split(' ').nth(1).expect("pages").parse().expect("a number");
+        assert!(pages < 8000, "{pages} pages");
+        let _ = nix::sys::signal::kill(
+            nix::unistd::Pid::from_raw(tool.id() as i32),
+            nix::sys::signal::SIGTERM,
+        );
+        tool.wait().expect("the tool is ours");
+        gone_within_a_second(&marker);
+    }
+}
