@@ -212,6 +212,17 @@ fn the_mode_of_new_files_is_the_servers() {
 }
 
 #[test]
+fn a_file_is_cut_to_no_more_than_its_limit() {
+    let case = Case::new();
+    let script = "import os; os.truncate('/d/file', 900_000); os.truncate('/d/file', 2_000_000)";
+    mount(&case, "write", "", "");
+    case.python(script).ok();
+    mount(&case, "write", "", "[resources]\nfile_size = \"1MB\"");
+    case.python(script).failed("File too large");
+    assert_eq!(std::fs::metadata(case.path("data/file")).unwrap().len(), 900_000);
+}
+
+#[test]
 fn node_and_its_modules_work_beside_what_is_excluded() {
     let case = Case::new();
     case.write("data/package.json", "{\"type\": \"module\"}");

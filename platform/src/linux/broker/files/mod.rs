@@ -200,7 +200,7 @@ impl Desk {
         let root = self.root.take().ok_or(Errno::EBADF)?;
         let done = match asked {
             Asked::Open { name, flags, mode } => self.open(root.as_fd(), name, flags, mode, thread),
-            Asked::Truncate { name, length } => self.truncate(root.as_fd(), name, length),
+            Asked::Truncate { name, length } => self.truncate(root.as_fd(), name, length, thread),
             Asked::Folder { name, mode } => self.make_folder(root.as_fd(), name, mode, thread),
             Asked::Node { name, mode } => self.make_node(root.as_fd(), name, mode, thread),
             Asked::Link { target, name } => self.make_link(root.as_fd(), &target, name),

@@ -109,7 +109,7 @@ impl Desk {
 
     /// All of them, wherever they are: see [`Desk::kernels_open`]. What is not brokered has its mount to say whether it can
     /// be changed.
-    pub(super) fn truncate(&mut self, root: BorrowedFd, name: Name, length: i64) -> Done {
+    pub(super) fn truncate(&mut self, root: BorrowedFd, name: Name, length: i64, thread: Pid) -> Done {
         let found = match find::named_object(root, name, true) {
             Ok(found) => found,
             Err(_) if self.truncation => return Ok(Deed::Kernels),
@@ -125,6 +125,9 @@ impl Desk {
         }
         if length < 0 {
             return Err(Errno::EINVAL);
+        }
+        if length > largest_file(thread)? {
+            return Err(Errno::EFBIG);
         }
         self.judge_object(&found, Act::Read)?;
         self.judge_object(&found, Act::Change)?;
@@ -163,6 +166,17 @@ impl Found {
     fn make_temporary(&self, flags: OFlag, mode: u32) -> nix::Result<OwnedFd> {
         let mode = Mode::from_bits_truncate(mode);
         openat(self.fd.as_fd(), c".", flags | OFlag::O_CLOEXEC, mode)
+    }
+}
+
+/// RLIMIT_FSIZE of the thread, which the kernel would hold it to (proc_pid_limits(5)).
+fn largest_file(thread: Pid) -> nix::Result<i64> {
+    let limits = std::fs::read_to_string(format!("/proc/{thread}/limits")).map_err(|_| Errno::ESRCH)?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max file size"));
+    match line.and_then(|line| line.split_whitespace().next()) {
+        Some("unlimited") => Ok(i64::MAX),
+        Some(number) => Ok(number.parse().unwrap_or(i64::MAX)),
+        None => Err(Errno::ESRCH),
     }
 }
 
