@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn the_summary_of_many_is_one_write_to_a_pipe() {
-        let denials = Denials::new(|_| {});
+        let denials = Denials::new(|_| {}, |_| {});
         let name = |number| format!("{}{number}.example", "n".repeat(50));
         (0..400).for_each(|at| denials.record(Denial::of(name(at % 200), 443, Refusal::NotListed)));
         let summary = summary(&denials).unwrap();
