@@ -20,7 +20,7 @@ as_root() {
     if [[ $EUID -eq 0 ]]; then "$@"; else sudo "$@"; fi
 }
 
-# A C compiler to link with, what the tests run in the box, and clients whose first bytes are inspected.
+# A C compiler to link with, what the tests run in the box, and clients of all kinds for the network that they make.
 install_what_is_missing() {
     local missing=()
     command -v cc >/dev/null || missing+=(gcc libc6-dev)
@@ -30,6 +30,11 @@ install_what_is_missing() {
     command -v curl >/dev/null || missing+=(curl)
     command -v openssl >/dev/null || missing+=(openssl)
     command -v setpriv >/dev/null || missing+=(util-linux)
+    command -v ip >/dev/null || missing+=(iproute2)
+    command -v ssh >/dev/null || missing+=(openssh-client)
+    command -v psql >/dev/null || missing+=(postgresql-client)
+    command -v javac >/dev/null || missing+=(default-jdk-headless)
+    command -v musl-gcc >/dev/null || missing+=(musl-tools)
     if [[ $servers == yes ]]; then
         command -v npm >/dev/null || missing+=(npm)
         /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)

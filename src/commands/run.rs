@@ -60,7 +60,7 @@ fn attempt(args: Run, profile: &mut Option<String>, denials: &Denials) -> Result
     }
     linux::check_standard_streams().map_err(|stream| {
         Error::setup(format!(
-            "{stream} is a folder, a disk or a network socket, and the server could leave the box through it"
+            "{stream} is a folder, a disk, a network socket or one that is not connected, and the server could leave the box through it"
         ))
         .hint("give it a pipe, a file or a terminal")
     })?;

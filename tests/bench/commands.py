@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SERVERS = ROOT / "tests/servers"
 EVERYTHING = str(SERVERS / "node_modules/.bin/mcp-server-everything")
 PROGRAM = os.path.abspath(os.environ.get("MCP_SANDBOX") or ROOT / "target/release/mcp-sandbox")
+PROBE = str(ROOT / "target/release/mcp-sandbox-probe")
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 # What the default profile shows of a system, so that both boxes make about the same number of mounts.
@@ -40,6 +41,11 @@ def bare(command: list[str]) -> list[str]:
 
 def ours(command: list[str]) -> list[str]:
     return [PROGRAM, "run", "--quiet", "--", *command]
+
+
+def ours_with_hosts(command: list[str], *hosts: str) -> list[str]:
+    allowed = [word for host in hosts for word in ("--allow", host)]
+    return [PROGRAM, "run", "--quiet", *allowed, "--", *command]
 
 
 def bwrap(command: list[str]) -> list[str]:

@@ -82,7 +82,15 @@ def interleaved(rounds: int, names: list[str], sample) -> dict[str, list[float]]
 
 def launch(rounds: int | None, _pss) -> list[Row]:
     """Spawn to exit of /bin/true."""
-    commands = {name: wrap(["/bin/true"]) for name, wrap in VARIANTS.items()}
+    taken = spawn_and_wait({name: wrap(["/bin/true"]) for name, wrap in VARIANTS.items()}, rounds or 40)
+    return [
+        compare("launch of /bin/true", "ms", taken, "ours/bwrap", ratios(taken["ours"], taken["bwrap"]), high=1.0),
+        compare("launch of /bin/true", "ms", taken, "ours/bare", ratios(taken["ours"], taken["bare"])),
+    ]
+
+
+def spawn_and_wait(commands: dict[str, list[str]], rounds: int) -> dict[str, list[float]]:
+    """Milliseconds from the start of each command to its end."""
     env = environment()
     null = os.open("/dev/null", os.O_RDWR)
     actions = [(os.POSIX_SPAWN_DUP2, null, fd) for fd in (0, 1)]
@@ -94,16 +102,13 @@ def launch(rounds: int | None, _pss) -> list[Row]:
         _, status = os.waitpid(pid, 0)
         taken = time.perf_counter_ns() - start
         if status != 0:
-            raise RuntimeError(f"{name}: /bin/true ended with {os.waitstatus_to_exitcode(status)}")
+            raise RuntimeError(f"{name}: {command[-1]} ended with {os.waitstatus_to_exitcode(status)}")
         return taken / 1e6
 
     interleaved(3, list(commands), sample)
-    taken = interleaved(rounds or 40, list(commands), sample)
+    taken = interleaved(rounds, list(commands), sample)
     os.close(null)
-    return [
-        compare("launch of /bin/true", "ms", taken, "ours/bwrap", ratios(taken["ours"], taken["bwrap"]), high=1.0),
-        compare("launch of /bin/true", "ms", taken, "ours/bare", ratios(taken["ours"], taken["bare"])),
-    ]
+    return taken
 
 
 def echo(_rounds: int | None, _pss) -> list[Row]:
@@ -187,18 +192,7 @@ def descendants(root: int) -> dict[int, str]:
 
 def first_answer(rounds: int | None, _pss) -> list[Row]:
     """Spawn of server-everything to its answer to tools/list."""
-
-    def sample(name: str) -> float:
-        command = VARIANTS[name]([EVERYTHING])
-        start = time.perf_counter_ns()
-        with Session(command) as session:
-            session.initialize()
-            session.request("tools/list", {})
-            return (time.perf_counter_ns() - start) / 1e6
-
-    names = list(VARIANTS)
-    interleaved(1, names, sample)
-    taken = interleaved(rounds or 24, names, sample)
+    taken = first_answers({name: wrap([EVERYTHING]) for name, wrap in VARIANTS.items()}, rounds or 24)
     later = [a - b for a, b in zip(taken["ours"], taken["bare"], strict=True)]
     return [
         compare("first answer", "ms", taken, "ours/bare", ratios(taken["ours"], taken["bare"]), high=1.05),
@@ -206,6 +200,20 @@ def first_answer(rounds: int | None, _pss) -> list[Row]:
         fastest_quarter("first answer", "ms", taken),
         compare("first answer", "ms", taken, "bwrap/bare", ratios(taken["bwrap"], taken["bare"])),
     ]
+
+
+def first_answers(commands: dict[str, list[str]], rounds: int) -> dict[str, list[float]]:
+    """Milliseconds from the start of each command to its first answer."""
+
+    def sample(name: str) -> float:
+        start = time.perf_counter_ns()
+        with Session(commands[name]) as session:
+            session.initialize()
+            session.request("tools/list", {})
+            return (time.perf_counter_ns() - start) / 1e6
+
+    interleaved(1, list(commands), sample)
+    return interleaved(rounds, list(commands), sample)
 
 
 MEASURES = {"a": launch, "b": echo, "c": resident, "d": first_answer}

@@ -6,6 +6,7 @@
 
 mod answer;
 pub mod mounts;
+pub mod network;
 pub mod pty;
 
 use std::ffi::{OsStr, OsString};

@@ -7,6 +7,10 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod broker_races;
+mod broker_reports;
+mod broker_sockets;
+mod broker_unix;
 mod command_names;
 mod descriptors;
 mod dumpable;

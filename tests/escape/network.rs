@@ -5,30 +5,10 @@ use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
-use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::common::network::greeter;
 use crate::common::{Answer, NO_FLAGS, answer, binaries, hosts, unique};
-
-/// A listener on the host's loopback that greets everybody with `word`; its address.
-fn greeter(word: &str) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
-    let address = listener.local_addr().expect("an address").to_string();
-    let word = word.to_owned();
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            greet(stream, &word);
-        }
-    });
-    address
-}
-
-/// Reads on to the end: closing with data unread would reset the connection.
-fn greet(mut stream: TcpStream, word: &str) {
-    let _ = stream.write_all(word.as_bytes());
-    let _ = stream.shutdown(Shutdown::Write);
-    let _ = stream.read_to_end(&mut Vec::new());
-}
 
 #[test]
 fn the_hosts_loopback_is_out_of_reach() {

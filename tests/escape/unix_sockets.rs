@@ -47,6 +47,22 @@ fn an_inherited_datagram_socket_cannot_reach_abstract_sockets() {
     }
 }
 
+/// Nor is a name of the host taken with it, at which the server would hear what is meant for others.
+#[test]
+fn an_inherited_socket_takes_no_name_of_the_host() {
+    for host in hosts() {
+        let attack = |mut command: std::process::Command| {
+            let inherited = UnixDatagram::unbound().expect("a socket");
+            command.stdin(std::os::fd::OwnedFd::from(inherited));
+            let name = unique("mcp-sandbox-test");
+            command.arg(&binaries().probe).args(["bind-stdin", &name]);
+            answer(command)
+        };
+        assert_eq!(attack(host.command("env")).done(), "bound");
+        attack(host.run(NO_FLAGS)).refused("not connected");
+    }
+}
+
 #[test]
 fn sockets_in_folders_that_are_not_mounted_do_not_exist() {
     for host in hosts() {

@@ -35,7 +35,8 @@ fn certificate() -> &'static str {
             .expect("python3");
         let mut line = String::new();
         let mut output = BufReader::new(child.stdout.take().expect("stdout is a pipe"));
-        output.read_line(&mut line).expect("a certificate");
+        output.read_line(&mut line).expect("UTF-8");
+        assert!(line.contains("CERTIFICATE"), "the server did not start");
         (child, line.trim_end().into())
     });
     certificate
@@ -75,6 +76,7 @@ fn the_name_in_the_first_bytes_must_be_the_one_that_was_asked_for() {
             ("HTTP, own name", HELLO),
             ("HTTP, own name and port", HELLO),
             ("HTTP, another name", "ECONNRESET"),
+            ("many", "(160, ['hello from 11.11.1.1'])"),
             ("neither", "ECONNRESET"),
             ("neither, on 443", "ECONNRESET"),
         ]);

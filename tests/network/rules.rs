@@ -147,9 +147,10 @@ for to in ["api.test", "11.11.1.1"]:
     attempt(to, lambda: reach(to))
 "#;
     for host in hosts() {
-        let allow = "[network]\nallow = [\"api.test:7000\", \"11.11.1.1:7000\"]\n";
-        run(&host, &profile(&host, allow), SCRIPT).all_are(&[HELLO]);
-        let said = run(&host, &profile(&host, &format!("{allow}dns = \"off\"")), SCRIPT);
+        let address = "[network]\nallow = [\"11.11.1.1:7000\"]\n";
+        let named = with(&profile(&host, address), &["--allow", "api.test:7000"]);
+        run(&host, &named, SCRIPT).all_are(&[HELLO]);
+        let said = run(&host, &profile(&host, &format!("{address}dns = \"off\"")), SCRIPT);
         assert_eq!(said.get("11.11.1.1"), HELLO);
         assert!(said.get("api.test").starts_with("EAI_"), "{said:#?}");
     }

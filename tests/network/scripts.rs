@@ -153,10 +153,6 @@ impl Running {
         stdin.write_all(b"\n").expect("the script waits");
     }
 
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Waits for a good end.
     #[track_caller]
     pub fn end(mut self) {

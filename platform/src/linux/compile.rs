@@ -18,7 +18,7 @@ use seccompiler::{
 };
 
 use super::filter::{
-    ALLOWED, ARGUMENTS, Argument, BROKERED, CHANGES, OPENS, REFUSED, SPAWN, conditional_names,
+    ALLOWED, ARGUMENTS, Argument, BROKERED, CHANGES, OPENS, REFUSED, SPAWN, TOLD, conditional_names,
 };
 use super::numbers::number;
 use super::places::Brokered;
@@ -85,6 +85,9 @@ pub fn server(spawn: bool, broker: bool, files: Brokered) -> Result<BpfProgram> 
         BROKERED.calls,
         if broker { Verdict::Notify } else { Verdict::Allow },
     );
+    if broker {
+        program.decide(TOLD.calls, Verdict::Notify);
+    }
     for name in conditional_names() {
         let rows = ARGUMENTS.iter().filter(|(call, ..)| *call == name);
         let conditions = rows.map(|(_, argument, answer)| {
@@ -439,7 +442,7 @@ mod tests {
             names.filter_map(number).map(|number| number as u32).collect()
         };
         let by_arguments = numbers(&mut conditional_names());
-        let brokered = numbers(&mut BROKERED.calls.iter().copied());
+        let brokered = numbers(&mut BROKERED.calls.iter().chain(TOLD.calls).copied());
         let allowed = numbers(&mut allowed_names());
         let refused = numbers(&mut REFUSED.iter().flat_map(|group| group.calls.iter().copied()));
         for number in (0..1024).filter(|number| !by_arguments.contains(number)) {
@@ -580,11 +583,9 @@ mod tests {
     fn the_brokers_calls_are_the_kernels_without_one() {
         for (broker, expected) in [(true, libc::SECCOMP_RET_USER_NOTIF), (false, ALLOW)] {
             let program = server(true, broker, Brokered::default()).unwrap();
-            for name in BROKERED.calls {
-                assert_eq!(
-                    run(&program, ARCH, number(name).unwrap() as u32, [0; 6]),
-                    expected
-                );
+            let calls = BROKERED.calls.iter().chain(TOLD.calls);
+            for number in calls.filter_map(|name| number(name)) {
+                assert_eq!(run(&program, ARCH, number as u32, [0; 6]), expected);
             }
         }
     }

@@ -360,6 +360,12 @@ pub const BROKERED: Group = Group {
     calls: &["connect", "bind", "listen"],
 };
 
+/// Calls that the broker is told of and the kernel carries out. Without a broker they are the kernel's alone.
+pub const TOLD: Group = Group {
+    reason: "what watches sockets: one that was watched before it is connected must be watched after",
+    calls: &["epoll_create", "epoll_create1"],
+};
+
 /// Calls that change files or their names; the broker performs them where a mount is writable.
 pub const CHANGES: Group = Group {
     reason: "what changes a file or its name; the broker decides which",

@@ -12,7 +12,7 @@ use landlock::{
 };
 use nix::errno::Errno;
 use nix::sys::prctl;
-use nix::sys::socket::{AddressFamily, SockaddrLike, SockaddrStorage, getsockname};
+use nix::sys::socket::{AddressFamily, SockaddrLike, SockaddrStorage, getpeername, getsockname};
 use nix::sys::stat::{Mode, fstat, umask};
 use seccompiler::sock_filter;
 
@@ -287,7 +287,8 @@ fn take_own_null_device() -> nix::Result<()> {
 /// Refuses standard streams that are a way out of the box: from an open directory (or an O_PATH descriptor)
 /// every path of the host can be reached by openat(2), a block device is a disk, and a socket of the network stays in
 /// the host's network: UDP sends anywhere, and TCP can be disconnected and then connected by MSG_FASTOPEN, which
-/// Landlock does not see, or made to listen. Names the first such stream.
+/// Landlock does not see, or made to listen. A Unix socket that is not connected can take a name in the host's network.
+/// Names the first such stream.
 pub fn check_standard_streams() -> Result<(), &'static str> {
     let streams = [
         ("stdin", std::io::stdin().as_fd().try_clone_to_owned()),
@@ -298,7 +299,7 @@ pub fn check_standard_streams() -> Result<(), &'static str> {
         let Ok(fd) = fd else { return Err(name) };
         let kind = fstat(&fd).map(|stat| stat.st_mode & libc::S_IFMT);
         let flags = nix::fcntl::fcntl(&fd, nix::fcntl::FcntlArg::F_GETFL);
-        if matches!(kind, Ok(libc::S_IFSOCK)) && !is_unix_socket(fd.as_fd()) {
+        if matches!(kind, Ok(libc::S_IFSOCK)) && !is_connected_unix_socket(fd.as_fd()) {
             return Err(name);
         }
         match (kind, flags) {
@@ -310,9 +311,10 @@ pub fn check_standard_streams() -> Result<(), &'static str> {
     Ok(())
 }
 
-fn is_unix_socket(fd: BorrowedFd) -> bool {
+fn is_connected_unix_socket(fd: BorrowedFd) -> bool {
     let address = getsockname::<SockaddrStorage>(fd.as_raw_fd());
-    address.is_ok_and(|address| address.family() == Some(AddressFamily::Unix))
+    let is_unix = address.is_ok_and(|address| address.family() == Some(AddressFamily::Unix));
+    is_unix && getpeername::<SockaddrStorage>(fd.as_raw_fd()).is_ok()
 }
 
 /// A string for execve(2); nothing if it holds a NUL byte.

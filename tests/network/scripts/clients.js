@@ -55,8 +55,7 @@ const fetched = async (url) => (await fetch(url)).text();
     return text.replace(/from .*/, "from one of them");
   });
   await attempt("happy eyeballs, one refuses", () => reach({ host: "both.test", port: 7100, autoSelectFamily: true }));
-  await attempt("many", async () => {
-    const all = await Promise.all(Array.from({ length: 100 }, () => fetched("http://api.test/")));
-    return new Set(all).size;
-  });
+  // However long it takes on a busy machine.
+  const all = await Promise.all(Array.from({ length: 100 }, () => fetched("http://api.test/")));
+  say("many", new Set(all).size);
 })();

@@ -14,9 +14,11 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::thread;
 
+use crate::common::inherit;
+
 pub use dns::Dns;
-pub use namespaces::{capable, enter};
-pub use services::{ECHO, GREETER, Heard, LONE, POSTGRES, SSH};
+use namespaces::{capable, enter};
+pub use services::{GREETER, Heard};
 
 /// The host behind most names.
 pub const HOST: Ipv4Addr = Ipv4Addr::new(11, 11, 1, 1);
@@ -51,7 +53,7 @@ const NSSWITCH: &str = "passwd: files\ngroup: files\nhosts: files dns\n";
 /// Everything outside the machine.
 pub struct Internet {
     /// Its network namespace.
-    pub namespace: File,
+    namespace: File,
     pub dns: Dns,
     pub heard: Heard,
 }
@@ -75,13 +77,9 @@ pub fn internet() -> &'static Internet {
 }
 
 impl Internet {
-    /// Does something among the hosts of the internet, such as opening a socket.
-    pub fn inside<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
-        inside(&self.namespace, act)
-    }
-
-    /// Lets a command run there, as whoever we are.
+    /// Lets a command run there, as whoever we are, and serve at any port.
     pub fn enter(&self, command: &mut Command) {
+        capable(command);
         enter(command, &self.namespace);
     }
 }
@@ -96,15 +94,14 @@ fn inside<T: Send>(namespace: &File, act: impl FnOnce() -> T + Send) -> T {
 
 /// A veth pair, all of the addresses on its far end, and the default routes of the machine to it.
 fn connect_the_machine(internet: &File) {
-    let far = format!("/proc/{}/fd/{}", std::process::id(), internet.as_raw_fd());
     let machine = format!(
         "link set lo up
-         link add wan type veth peer name eth0 netns {far}
+         link add wan type veth peer name eth0 netns /proc/self/fd/{FAR}
          addr add 11.11.0.2/24 dev wan
          addr add 2a00:1111:0:1::2/64 dev wan nodad
          link set wan up"
     );
-    ip(&machine, None);
+    ip(&machine, internet, Place::Machine);
     let addresses = [HOST, OTHER, LAN, METADATA, SERVER].map(|ip| format!("addr add {ip}/32 dev lo\n"));
     let hosts = format!(
         "link set lo up
@@ -116,24 +113,36 @@ fn connect_the_machine(internet: &File) {
          link set eth0 up",
         addresses.concat()
     );
-    ip(&hosts, Some(internet));
-    ip(
-        "route add default via 11.11.0.1\n -6 route add default via 2a00:1111:0:1::1",
-        None,
-    );
+    ip(&hosts, internet, Place::Internet);
+    let routes = "route add default via 11.11.0.1\n -6 route add default via 2a00:1111:0:1::1";
+    ip(routes, internet, Place::Machine);
 }
 
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    Machine,
+    Internet,
+}
+
+/// The number by which ip(8) has the internet's namespace. An ordinary user's could not open ours.
+const FAR: i32 = 200;
+
 /// Runs ip(8) once for each line.
-fn ip(lines: &str, namespace: Option<&File>) {
+fn ip(lines: &str, internet: &File, place: Place) {
     for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let mut command = Command::new("ip");
         command
             .args(line.split_whitespace())
             .env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin");
         capable(&mut command);
-        if let Some(namespace) = namespace {
-            enter(&mut command, namespace);
+        if place == Place::Internet {
+            enter(&mut command, internet);
         }
+        inherit(
+            &mut command,
+            internet.try_clone().expect("a descriptor").into(),
+            FAR,
+        );
         let status = command.status().expect("ip(8) of iproute2");
         assert!(status.success(), "ip {line}");
     }

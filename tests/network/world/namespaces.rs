@@ -97,8 +97,8 @@ pub fn capable(command: &mut Command) {
             if libc::syscall(libc::SYS_capset, header.as_ptr(), sets.as_ptr()) != 0 {
                 return Err(io::Error::last_os_error());
             }
-            const ADMINISTRATION: [u64; 2] = [12, 21];
-            for capability in ADMINISTRATION {
+            // CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_SYS_ADMIN.
+            for capability in [10_u64, 12, 21] {
                 libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE, capability, 0, 0);
             }
             Ok(())

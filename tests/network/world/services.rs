@@ -12,12 +12,12 @@ use super::HOST;
 /// Says `hello from ADDRESS` and ends.
 pub const GREETER: u16 = 7000;
 /// Sends back what it gets.
-pub const ECHO: u16 = 7001;
+const ECHO: u16 = 7001;
 /// A greeter at [`HOST`] alone.
-pub const LONE: u16 = 7100;
+const LONE: u16 = 7100;
 /// Says what a server of that kind says first.
-pub const SSH: u16 = 22;
-pub const POSTGRES: u16 = 5432;
+const SSH: u16 = 22;
+const POSTGRES: u16 = 5432;
 /// Greets whoever asks in HTTP.
 const HTTP: u16 = 80;
 /// Datagrams to these are heard.

@@ -4,12 +4,15 @@
 //! one line per attack: `NAME done: evidence`, `NAME stopped: ERRNO` or `NAME killed: SIGNAL`. It exits with 0 if
 //! all were done, else with 1. The evidence is escaped, so a line is a line.
 
+mod file_races;
 mod files;
 mod inherited;
 mod kernel;
+mod load;
 mod process;
-mod race;
+mod races;
 mod sockets;
+mod swapped;
 mod sys;
 
 use std::ffi::OsString;
@@ -62,7 +65,10 @@ fn attacks() -> impl Iterator<Item = &'static Attack> {
         sockets::ATTACKS,
         files::ATTACKS,
         inherited::ATTACKS,
-        race::ATTACKS,
+        file_races::ATTACKS,
+        swapped::ATTACKS,
+        races::ATTACKS,
+        load::ATTACKS,
     ];
     tables.into_iter().flatten()
 }

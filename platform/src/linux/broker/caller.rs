@@ -8,6 +8,7 @@ use std::ffi::CString;
 use std::io::IoSliceMut;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
@@ -26,7 +27,12 @@ struct Caller {
     pidfd: OwnedFd,
     /// `/proc/THREAD/fdinfo`, opened once: it stays this thread's, and leads nowhere when the thread has ended.
     descriptors: Option<OwnedFd>,
+    /// Its numbers of epoll instances, and when they were looked for.
+    epolls: Option<(Instant, Vec<RawFd>)>,
 }
+
+/// How long after it was told of, an epoll instance may still be in the making.
+const MAKING: Duration = Duration::from_millis(100);
 
 /// How many are kept; all are dropped when there are more. Each takes two descriptors of ours.
 const MOST_KEPT: usize = 64;
@@ -50,8 +56,30 @@ impl Callers {
             self.0.clear();
         }
         let descriptors = None;
-        self.0.insert(thread, Caller { pidfd, descriptors });
+        let epolls = None;
+        let caller = Caller {
+            pidfd,
+            descriptors,
+            epolls,
+        };
+        self.0.insert(thread, caller);
         fd
+    }
+
+    /// The thread's numbers of epoll instances, as `look` finds them. Looking takes time in a process with many descriptors,
+    /// so it is done again only when an instance was `made` since.
+    pub fn epolls(&mut self, thread: Pid, made: Instant, look: impl Fn(Pid) -> Vec<RawFd>) -> Vec<RawFd> {
+        let Some(caller) = self.0.get_mut(&thread) else {
+            return look(thread);
+        };
+        match &caller.epolls {
+            Some((at, numbers)) if *at > made + MAKING => numbers.clone(),
+            _ => {
+                let now = Instant::now();
+                let (_, numbers) = caller.epolls.insert((now, look(thread)));
+                numbers.clone()
+            }
+        }
     }
 
     /// Whether a descriptor closes when its owner executes another program (proc_pid_fdinfo(5)).

@@ -222,9 +222,19 @@ impl Broker {
     fn replace(&mut self, dial: &mut Dial, socket: OwnedFd) -> nix::Result<()> {
         let Notification { id, thread, .. } = dial.call.notification;
         let inode = places::inode(dial.call.fd.as_fd())?;
+        let watching = match self.epoll_made {
+            Some(made) => places::watching(&mut self.callers, thread, inode, made)?,
+            None => Vec::new(),
+        };
         let watched = self.witness.watch(dial.call.fd.as_fd());
-        self.listener
-            .replace(id, socket.as_fd(), dial.call.number, dial.close_on_exec)?;
+        let placed = self
+            .listener
+            .replace(id, socket.as_fd(), dial.call.number, dial.close_on_exec);
+        if placed.is_err() {
+            // The call was interrupted, and will come again with the same socket.
+            self.witness.forget(dial.call.fd.as_fd());
+        }
+        placed?;
         let old = std::mem::replace(&mut dial.call.fd, Duplicate::new(socket));
         let lives_on = old.into_closed(|old| self.witness.lives_on(old));
         watched?;
@@ -239,8 +249,10 @@ impl Broker {
             found.replace(new, |number, close_on_exec| {
                 self.listener.replace(id, new, number, close_on_exec)
             })?;
+            return Ok(());
         }
-        Ok(())
+        // What was read before is the caller's own: its call still waited when the socket was placed.
+        places::watch_again(&watching, dial.call.fd.as_fd())
     }
 
     /// The answer to a server that does not want to wait. Only now is there one address: the socket is the server's, and

@@ -90,7 +90,9 @@ impl Broker {
     pub(super) fn bind(&mut self, notification: &Notification) -> nix::Result<Answer> {
         let call = self.call(notification)?;
         if !call.socket.is_internet() {
-            return Ok(Answer::CarryOut);
+            // One that the client gave us would take a name that others of the host find.
+            let ours = call.socket.network == self.ground.boxed;
+            return ours.then_some(Answer::CarryOut).ok_or(Errno::EACCES);
         }
         let asked = self.asked(notification)?;
         if !self.listener.waits(notification.id) {

@@ -35,7 +35,9 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
+use super::filter::TOLD;
 use super::notify::{Listener, Notification};
+use super::numbers::number;
 use super::sockets::{NetworkCookie, Socket};
 use address::{Address, Asked, MOST_BYTES};
 use caller::{Callers, Place};
@@ -58,6 +60,8 @@ struct Broker {
     /// Where calls on files are answered, if any are ours.
     desk: Option<Desk>,
     witness: Witness,
+    /// When the box last made an epoll instance, if it ever did.
+    epoll_made: Option<Instant>,
     /// By family, AF_INET and AF_INET6, once they were needed.
     options: [Option<Options>; 2],
     /// Addresses that could not be connected to, and when.
@@ -129,6 +133,7 @@ impl Broker {
             pending: Pending::new()?,
             desk: ground.desk.take(),
             witness: Witness::new()?,
+            epoll_made: None,
             options: [None, None],
             failed: HashMap::new(),
             unannounced: VecDeque::new(),
@@ -183,6 +188,10 @@ impl Broker {
             libc::SYS_connect => self.connect(notification),
             libc::SYS_bind => self.bind(notification),
             libc::SYS_listen => self.listen(notification),
+            call if makes_epoll(call) => {
+                self.epoll_made = Some(Instant::now());
+                Ok(Answer::CarryOut)
+            }
             _ => self.file(notification),
         };
         self.finish(
@@ -280,6 +289,11 @@ impl Call {
         fcntl(&self.fd, FcntlArg::F_SETFL(self.flags))?;
         Ok(result)
     }
+}
+
+fn makes_epoll(call: i64) -> bool {
+    let mut names = TOLD.calls.iter();
+    names.any(|name| number(name) == Some(call))
 }
 
 /// Whether a non-blocking connect(2) has come to its end, and to which.

@@ -1,11 +1,13 @@
 //! Everywhere a socket is known in the caller's process: descriptors that are duplicates, and epoll instances.
 //!
-//! A socket that takes another's place takes that one number. Where the old one lives on, because it was duplicated or
-//! because the caller watched it before it connected it (Netty, nginx and Asio do), it must be replaced there as well.
+//! A socket that takes another's place takes that one number. Where the old one lives on, because it was duplicated, it must
+//! be replaced there as well. Where the caller watched it before it connected it (Netty, nginx and Asio do), the new one must
+//! be watched: an epoll instance forgets a socket that nobody holds any more, so that is looked at before.
 
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::PathBuf;
+use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -31,6 +33,11 @@ impl Witness {
         self.0.add(socket, EpollEvent::new(EpollFlags::EPOLLHUP, 0))
     }
 
+    /// Watches it no more.
+    pub fn forget(&self, socket: BorrowedFd) {
+        let _ = self.0.delete(socket);
+    }
+
     /// Gives our descriptor up, and says whether others are left.
     pub fn lives_on(&self, socket: OwnedFd) -> bool {
         drop(socket);
@@ -48,7 +55,7 @@ pub fn inode(socket: BorrowedFd) -> nix::Result<u64> {
 
 /// A socket in an epoll instance of the caller.
 #[derive(Debug, PartialEq, Eq)]
-struct Registration {
+pub struct Registration {
     /// The number it was registered by.
     number: RawFd,
     events: u32,
@@ -72,18 +79,52 @@ pub struct Found {
 /// EMFILE when there are too many descriptors to look at.
 pub fn find(callers: &mut Callers, thread: Pid, inode: u64) -> nix::Result<Found> {
     let (sockets, epolls) = descriptors(thread, inode)?;
-    let mut registrations = Vec::new();
-    for number in epolls {
-        let text = fs::read_to_string(format!("/proc/{thread}/fdinfo/{number}")).unwrap_or_default();
-        if let Some(watched) = registration(&text, inode) {
-            registrations.push((callers.descriptor(thread, number)?, watched));
-        }
-    }
+    let registrations = registrations(callers, thread, inode, epolls)?;
     let flags = |number| (number, callers.closes_on_exec(thread, number));
     Ok(Found {
         numbers: sockets.into_iter().map(flags).collect(),
         registrations,
     })
+}
+
+/// Finds which epoll instances of the thread's process know `inode`. `made` is when the box last made an instance.
+///
+/// # Errors
+/// Those of pidfd_getfd(2).
+pub fn watching(
+    callers: &mut Callers,
+    thread: Pid,
+    inode: u64,
+    made: Instant,
+) -> nix::Result<Vec<(OwnedFd, Registration)>> {
+    let numbers = callers.epolls(thread, made, instances);
+    registrations(callers, thread, inode, numbers)
+}
+
+/// Lets those who knew the old socket know `new`.
+///
+/// # Errors
+/// Those of epoll_ctl(2).
+pub fn watch_again(watching: &[(OwnedFd, Registration)], new: BorrowedFd) -> nix::Result<()> {
+    watching
+        .iter()
+        .try_for_each(|(epoll, watched)| register(epoll.as_fd(), watched, new))
+}
+
+fn registrations(
+    callers: &mut Callers,
+    thread: Pid,
+    inode: u64,
+    epolls: Vec<RawFd>,
+) -> nix::Result<Vec<(OwnedFd, Registration)>> {
+    let mut found = Vec::new();
+    for number in epolls {
+        let text = fs::read_to_string(format!("/proc/{thread}/fdinfo/{number}")).unwrap_or_default();
+        if let Some(watched) = registration(&text, inode) {
+            found.push((callers.descriptor(thread, number)?, watched));
+        }
+    }
+    Ok(found)
 }
 
 impl Found {
@@ -99,9 +140,7 @@ impl Found {
         self.numbers
             .iter()
             .try_for_each(|(number, close_on_exec)| replace(*number, *close_on_exec))?;
-        self.registrations
-            .iter()
-            .try_for_each(|(epoll, watched)| register(epoll.as_fd(), watched, new))
+        watch_again(&self.registrations, new)
     }
 }
 
@@ -125,12 +164,29 @@ fn descriptors(thread: Pid, inode: u64) -> nix::Result<(Vec<RawFd>, Vec<RawFd>)>
         };
         if target == socket {
             sockets.push(number);
-        } else if target.as_os_str() == "anon_inode:[eventpoll]" {
+        } else if target.as_os_str() == EPOLL {
             epolls.push(number);
         }
     }
     Ok((sockets, epolls))
 }
+
+/// The thread's numbers of epoll instances among its first descriptors, where programs have them.
+fn instances(thread: Pid) -> Vec<RawFd> {
+    let entries = fs::read_dir(format!("/proc/{thread}/fd"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let is_epoll =
+        |entry: &fs::DirEntry| fs::read_link(entry.path()).is_ok_and(|target| target.as_os_str() == EPOLL);
+    let found = entries.take(MOST_DESCRIPTORS).filter(is_epoll);
+    found
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect()
+}
+
+/// What the link of an instance's descriptor says (proc_pid_fd(5)).
+const EPOLL: &str = "anon_inode:[eventpoll]";
 
 /// The line of a socket in the table of an epoll instance (proc_pid_fdinfo(5)):
 /// `tfd: 5 events: 19 data: 5 pos:0 ino:1a2b sdev:8`, the last four hexadecimal.

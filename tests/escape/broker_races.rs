@@ -1,0 +1,77 @@
+//! A hostile server changes the arguments of a call while the broker judges them, and kills or interrupts the callers.
+
+use crate::common::network::{FullPort, greeter};
+use crate::common::{gone_within_a_second, hosts, unique};
+
+/// How long each race runs, in milliseconds.
+const TIME: &str = "3000";
+
+fn allow(addresses: &[&str]) -> Vec<String> {
+    let rule = |address: &&str| ["--allow".to_owned(), address.replace("127.0.0.1", "localhost")];
+    addresses.iter().flat_map(rule).collect()
+}
+
+#[test]
+fn an_address_and_a_number_that_change_lead_nowhere_else() {
+    let (word, secret) = (unique("allowed"), unique("secret"));
+    let (allowed, other) = (greeter(&word), greeter(&secret));
+    for host in hosts() {
+        let attack = ["race-connect", &allowed, &other, TIME];
+        let bare = host.bare(&attack).done();
+        assert!(bare.contains(&word) && bare.contains(&secret), "{bare}");
+        assert_eq!(host.boxed(allow(&[&allowed]), &attack).done(), word);
+    }
+}
+
+/// bind(2) of Unix sockets is the one call that the kernel carries out after it was judged.
+#[test]
+fn a_number_that_changes_does_not_bind_a_socket_of_the_host() {
+    let full = FullPort::new();
+    for host in hosts() {
+        let attack = ["race-bind", &full.address, TIME];
+        assert_eq!(host.bare(&attack).done(), "bound");
+        assert_eq!(host.boxed(allow(&[&full.address]), &attack).done(), "held");
+    }
+}
+
+#[test]
+fn a_number_that_changes_does_not_make_a_socket_of_the_host_listen() {
+    let full = FullPort::new();
+    for host in hosts() {
+        let attack = ["race-listen", &full.address, TIME];
+        assert_eq!(host.bare(&attack).done(), "listening");
+        assert_eq!(host.boxed(allow(&[&full.address]), &attack).done(), "held");
+    }
+}
+
+#[test]
+fn callers_that_are_killed_and_interrupted_leave_a_broker_that_serves() {
+    let word = unique("allowed");
+    let allowed = greeter(&word);
+    for host in hosts() {
+        let attack = ["killed-callers", &allowed, TIME];
+        assert_eq!(host.bare(&attack).done(), word);
+        assert_eq!(host.boxed(allow(&[&allowed]), &attack).done(), word);
+        gone_within_a_second(&format!("killed-callers {allowed}"));
+    }
+}
+
+/// More calls than the broker keeps waiting: the rest is refused, and what does not wait goes on.
+#[test]
+fn a_crowd_that_waits_is_bounded_and_does_not_keep_others_from_connecting() {
+    let allowed = greeter("hello");
+    for host in hosts() {
+        let attack = ["crowd", &allowed, "700"];
+        assert_eq!(host.bare(&attack).done(), "0");
+        // Each that waits is a thread.
+        let text = "version = 1\nextends = [\"default\"]\n[resources]\nprocesses = 1000\n";
+        let profile = host.file("crowd.toml", text);
+        let mut flags = allow(&[&allowed]);
+        flags.extend(["--profile".into(), profile.to_str().expect("UTF-8").into()]);
+        let refused = host.boxed(flags, &attack).done();
+        assert!(
+            (100..700).contains(&refused.parse().expect("a number")),
+            "{refused}"
+        );
+    }
+}

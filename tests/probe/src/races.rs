@@ -1,0 +1,285 @@
+//! Arguments that change while a system call is judged: the bytes of an address, the socket behind a number; callers
+//! that are killed or interrupted meanwhile.
+
+use std::collections::BTreeSet;
+use std::io::{self, Read as _};
+use std::net::TcpStream;
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net as unix;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::swapped::{at, connect, inet, stopped, tcp_socket};
+use crate::sys::{address, call, descriptor};
+use crate::{Attack, Evidence, Words};
+
+pub const ATTACKS: &[Attack] = &[
+    Attack {
+        name: "race-connect",
+        words: "ALLOWED OTHER MILLISECONDS",
+        run: race_connect,
+    },
+    Attack {
+        name: "race-bind",
+        words: "FULL MILLISECONDS",
+        run: race_bind,
+    },
+    Attack {
+        name: "race-listen",
+        words: "FULL MILLISECONDS",
+        run: race_listen,
+    },
+    Attack {
+        name: "killed-callers",
+        words: "ALLOWED MILLISECONDS",
+        run: killed_callers,
+    },
+    Attack {
+        name: "crowd",
+        words: "ALLOWED COUNT",
+        run: crowd,
+    },
+];
+
+/// The number that the racing calls are made with.
+const NUMBER: RawFd = 200;
+
+/// Until when, by the word at `index`.
+fn deadline(words: &Words, index: usize) -> io::Result<Instant> {
+    Ok(Instant::now() + Duration::from_millis(words.number(index)?))
+}
+
+/// Makes `NUMBER` each of these in turn until told to stop.
+fn swap(among: &[RawFd], stop: &AtomicBool) {
+    while !stop.load(Ordering::Relaxed) {
+        for fd in among {
+            let _ = call(libc::SYS_dup2, &[*fd as u64, NUMBER as u64]);
+        }
+    }
+}
+
+/// An address in two words, so that a change of it is one store and never torn.
+struct Shared([AtomicU64; 2]);
+
+impl Shared {
+    fn new() -> Self {
+        Shared([const { AtomicU64::new(0) }; 2])
+    }
+
+    /// Sets the first eight bytes: family, port and IPv4 address, or the beginning of a path.
+    fn set(&self, bytes: [u8; 8]) {
+        self.0[0].store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
+    }
+}
+
+fn first_bytes(to: &libc::sockaddr_in) -> [u8; 8] {
+    let [a, b] = to.sin_family.to_ne_bytes();
+    let [c, d] = to.sin_port.to_ne_bytes();
+    let [e, f, g, h] = to.sin_addr.s_addr.to_ne_bytes();
+    [a, b, c, d, e, f, g, h]
+}
+
+/// Everything that was read over connections whose address changed while they were made, and whose number led to one of
+/// two sockets, a pipe or nothing.
+fn race_connect(words: &Words) -> Evidence {
+    let (allowed, other) = (at(words, 0)?, at(words, 1)?);
+    let end = deadline(words, 2)?;
+    let (shared, stop) = (Shared::new(), AtomicBool::new(false));
+    let mut heard = BTreeSet::new();
+    let (pipe, _writer) = io::pipe()?;
+    thread::scope(|scope| -> io::Result<()> {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                shared.set(first_bytes(&allowed));
+                shared.set(first_bytes(&other));
+            }
+        });
+        while Instant::now() < end {
+            let sockets = [tcp_socket()?, tcp_socket()?];
+            let swapping = AtomicBool::new(false);
+            let numbers = [sockets[0].as_raw_fd(), pipe.as_raw_fd(), sockets[1].as_raw_fd()];
+            thread::scope(|inner| {
+                inner.spawn(|| swap(&numbers, &swapping));
+                for _ in 0..20 {
+                    let made = call(libc::SYS_connect, &[NUMBER as u64, address(&shared.0), 16]);
+                    if made.is_ok() {
+                        break;
+                    }
+                }
+                swapping.store(true, Ordering::Relaxed);
+            });
+            for fd in sockets
+                .iter()
+                .map(std::os::fd::AsRawFd::as_raw_fd)
+                .chain([NUMBER])
+            {
+                heard.extend(said(fd));
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+        Ok(())
+    })?;
+    Ok(heard.into_iter().collect::<Vec<_>>().join(" "))
+}
+
+/// What the other side of a socket says, if there is one.
+fn said(fd: RawFd) -> Option<String> {
+    let copy = call(libc::SYS_dup, &[fd as u64]).ok()?;
+    // SAFETY: dup has just made it for us.
+    let mut stream = TcpStream::from(unsafe { OwnedFd::from_raw_fd(copy as RawFd) });
+    stream.set_read_timeout(Some(Duration::from_millis(500))).ok()?;
+    let mut text = String::new();
+    stream.peer_addr().ok()?;
+    stream.read_to_string(&mut text).ok()?;
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// bind(2) by a number that is a Unix socket one moment and a stopped one the next.
+fn race_bind(words: &Words) -> Evidence {
+    let (target, end) = (stopped(words)?, deadline(words, 1)?);
+    let before = own_port(&target);
+    let (shared, stop) = (Shared::new(), AtomicBool::new(false));
+    let unix = descriptor(
+        libc::SYS_socket,
+        &[libc::AF_UNIX as u64, libc::SOCK_STREAM as u64, 0],
+    )?;
+    let numbers = [unix.as_raw_fd(), target.as_raw_fd()];
+    let bound = thread::scope(|scope| {
+        scope.spawn(|| swap(&numbers, &stop));
+        scope.spawn(|| {
+            let any = inet([0; 4], 0);
+            while !stop.load(Ordering::Relaxed) {
+                shared.set(first_bytes(&any));
+                // A path whose folder is missing, so that nothing is left behind.
+                shared.set([libc::AF_UNIX as u8, 0, b'/', b'-', b'/', b'-', 0, 0]);
+            }
+        });
+        let mut bound = false;
+        while Instant::now() < end && !bound {
+            let _ = call(libc::SYS_bind, &[NUMBER as u64, address(&shared.0), 16]);
+            bound = own_port(&target) != before;
+        }
+        stop.store(true, Ordering::Relaxed);
+        bound
+    });
+    Ok(if bound { "bound" } else { "held" }.into())
+}
+
+/// In network order.
+fn own_port(socket: &OwnedFd) -> Option<u16> {
+    let mut place = inet([0; 4], 0);
+    let mut length = size_of::<libc::sockaddr_in>() as u32;
+    let arguments = [
+        socket.as_raw_fd() as u64,
+        (&raw mut place) as u64,
+        (&raw mut length) as u64,
+    ];
+    call(libc::SYS_getsockname, &arguments)
+        .ok()
+        .map(|_| place.sin_port)
+}
+
+/// listen(2) by a number that is a socket of ours one moment and a stopped one the next.
+fn race_listen(words: &Words) -> Evidence {
+    let (target, end) = (stopped(words)?, deadline(words, 1)?);
+    let (own, stop) = (tcp_socket()?, AtomicBool::new(false));
+    let numbers = [own.as_raw_fd(), target.as_raw_fd()];
+    let listens = thread::scope(|scope| {
+        scope.spawn(|| swap(&numbers, &stop));
+        let mut listens = false;
+        while Instant::now() < end && !listens {
+            let _ = call(libc::SYS_listen, &[NUMBER as u64, 1]);
+            listens = is_listening(&target);
+        }
+        stop.store(true, Ordering::Relaxed);
+        listens
+    });
+    Ok(if listens { "listening" } else { "held" }.into())
+}
+
+fn is_listening(socket: &OwnedFd) -> bool {
+    let (mut value, mut length) = (0_i32, 4_u32);
+    let arguments = [
+        socket.as_raw_fd() as u64,
+        libc::SOL_SOCKET as u64,
+        libc::SO_ACCEPTCONN as u64,
+        (&raw mut value) as u64,
+        (&raw mut length) as u64,
+    ];
+    call(libc::SYS_getsockopt, &arguments).is_ok() && value != 0
+}
+
+extern "C" fn nothing(_: libc::c_int) {}
+
+/// Children that connect again and again, some by one shared socket, are interrupted and killed in the middle. Then a
+/// last connection.
+fn killed_callers(words: &Words) -> Evidence {
+    let (to, end) = (at(words, 0)?, deadline(words, 1)?);
+    let shared = tcp_socket()?;
+    // SAFETY: the handler does nothing.
+    unsafe { libc::signal(libc::SIGUSR1, nothing as *const () as libc::sighandler_t) };
+    let mut turn = 0_u64;
+    while Instant::now() < end {
+        let children: Vec<i32> = (0..8)
+            .filter_map(|at| caller(&shared, &to, at % 2 == 0))
+            .collect();
+        for child in &children {
+            turn += 1;
+            thread::sleep(Duration::from_micros(turn * 37 % 700));
+            let _ = call(libc::SYS_kill, &[*child as u64, libc::SIGUSR1 as u64]);
+        }
+        for child in children {
+            turn += 1;
+            thread::sleep(Duration::from_micros(turn * 53 % 300));
+            let _ = call(libc::SYS_kill, &[child as u64, libc::SIGKILL as u64]);
+            let _ = call(libc::SYS_wait4, &[child as u64, 0, 0, 0]);
+        }
+    }
+    let last = tcp_socket()?;
+    connect(&last, &to)?;
+    said(last.as_raw_fd()).ok_or_else(|| io::Error::from_raw_os_error(libc::ENOTCONN))
+}
+
+/// A child that connects until it is killed.
+fn caller(shared: &OwnedFd, to: &libc::sockaddr_in, by_shared: bool) -> Option<i32> {
+    // SAFETY: this process has one thread, and the child makes system calls alone.
+    match unsafe { libc::fork() } {
+        0 => loop {
+            match tcp_socket() {
+                Ok(own) => drop(connect(if by_shared { shared } else { &own }, to)),
+                // SAFETY: ends this process without running anything of the parent's.
+                Err(_) => unsafe { libc::_exit(1) },
+            }
+        },
+        child => (child > 0).then_some(child),
+    }
+}
+
+/// Threads that wait for a Unix listener without room, all but those that are told EMFILE. Then a connection to somewhere
+/// else, and a socket that listens. Tells how many were refused.
+fn crowd(words: &Words) -> Evidence {
+    static REFUSED: AtomicU64 = AtomicU64::new(0);
+    let count = words.number(1)?;
+    let name = format!("crowd-{}", std::process::id());
+    let address = unix::SocketAddr::from_abstract_name(&name)?;
+    let listener = unix::UnixListener::bind_addr(&address)?;
+    call(libc::SYS_listen, &[listener.as_raw_fd() as u64, 0])?;
+    for _ in 0..count {
+        let address = address.clone();
+        let wait = move || {
+            let result = unix::UnixStream::connect_addr(&address);
+            let refused = matches!(&result, Err(error) if error.raw_os_error() == Some(libc::EMFILE));
+            REFUSED.fetch_add(refused.into(), Ordering::Relaxed);
+            thread::park();
+        };
+        thread::Builder::new().stack_size(64 << 10).spawn(wait)?;
+    }
+    thread::sleep(Duration::from_millis(500));
+    let socket = tcp_socket()?;
+    connect(&socket, &at(words, 0)?)?;
+    call(libc::SYS_listen, &[tcp_socket()?.as_raw_fd() as u64, 1])?;
+    said(socket.as_raw_fd()).ok_or_else(|| io::Error::from_raw_os_error(libc::ENOTCONN))?;
+    Ok(REFUSED.load(Ordering::Relaxed).to_string())
+}
