@@ -49,7 +49,7 @@ pub enum Command {
     },
     /// Show what a server could see, do and reach, without starting it
     Explain(Explain),
-    /// Say whether a server could reach a host, and by which line of which file
+    /// Say whether a server could reach a host or have a file, and by which line of which file
     Why(Why),
     /// Try everything the box is made of on this host, and tell the cure of what fails
     Doctor {
@@ -121,8 +121,9 @@ pub struct Why {
     /// Print JSON for programs
     #[arg(long)]
     pub json: bool,
-    /// A name or an address, or `localhost` for this machine's loopback; without PORT every port is told
-    #[arg(value_name = "HOST[:PORT]")]
+    /// A name or an address, or `localhost` for this machine's loopback; without PORT every port is told. What starts
+    /// with `/`, `.` or `~` or holds a slash is a path
+    #[arg(value_name = "HOST[:PORT]|PATH")]
     pub destination: String,
     /// The server and its arguments, to find the profile that fits
     #[arg(last = true, value_name = "COMMAND")]

@@ -5,6 +5,7 @@
 //! operating system, printed by `--dry-run` and carried out by `linux::launch`.
 
 mod bytes;
+pub mod files;
 pub mod limits;
 pub mod linux;
 pub mod net;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::files::{Exclusion, Pattern};
 use crate::{Bytes, Limits, Network};
 
 /// What one server may see, do and reach in one run. Nothing in it is relative or left to a default.
@@ -15,6 +16,10 @@ pub struct Policy {
     pub command: Command,
     /// Every path of the host that the box shows, ordered so that an outer target comes before an inner one.
     pub mounts: Vec<Mount>,
+    /// What mounts show but the server does not get, by whatever name it is shown.
+    pub exclusions: Vec<Exclusion>,
+    /// What the server may read but not change in any writable mount.
+    pub protected: Vec<Pattern>,
     /// Symbolic links at the top of the box, such as `/bin` to `usr/bin`.
     pub links: Vec<Link>,
     pub home: Home,

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use mcp_sandbox_platform::files::Pattern;
 use mcp_sandbox_platform::linux::{self, ALLOWED, ARGUMENTS, Plan, REFUSED};
 use mcp_sandbox_platform::{Access, HomeKind, Mount, Policy, Support, quote};
 use serde_json::{Value, json};
@@ -103,10 +104,37 @@ fn sees(resolved: &Resolved) -> Vec<String> {
     rows.extend(own(policy));
     rows.extend(runtime.into_iter().map(row));
     let mut lines = aligned(&rows);
+    lines.extend(kept_back(policy));
     lines.push("read   of the system: programs, libraries, certificates, time zones, locale".into());
     let paths = system.iter().map(|mount| printable(&mount.at));
     let wrapped = wrapped(paths, WIDTH - ACCESS);
     lines.extend(wrapped.into_iter().map(|line| format!("{:ACCESS$}{line}", "")));
+    lines
+}
+
+/// What mounts show and the server does not get.
+fn kept_back(policy: &Policy) -> Vec<String> {
+    let mut lines = Vec::new();
+    for one in &policy.exclusions {
+        let texts = one.patterns.iter().map(|pattern| quote(&pattern.text));
+        lines.push(format!(
+            "never  of {}, by whatever name (names can be listed):",
+            printable(&one.base)
+        ));
+        let wrapped = wrapped(texts, WIDTH - ACCESS);
+        lines.extend(wrapped.into_iter().map(|line| format!("{:ACCESS$}{line}", "")));
+        lines.push(format!(
+            "{:ACCESS$}no program in it is executed, but by an interpreter",
+            ""
+        ));
+    }
+    if policy.mounts.iter().any(|mount| mount.access == Access::Write) {
+        lines.push("read   in writable folders: what other programs execute or trust, such as".into());
+        lines.push(format!(
+            "{:ACCESS$}.git/hooks, .git/config, .mcp.json, .vscode (see why PATH)",
+            ""
+        ));
+    }
     lines
 }
 
@@ -229,6 +257,11 @@ fn json(resolved: &Resolved, plan: &Plan, support: &Support) -> Value {
         },
         "mounts": mounts,
         "links": policy.links.iter().map(|link| json!({"at": printable(&link.at), "target": printable(&link.target)})).collect::<Vec<_>>(),
+        "excluded": policy.exclusions.iter().map(|one| json!({
+            "base": printable(&one.base),
+            "patterns": patterns(&one.patterns),
+        })).collect::<Vec<_>>(),
+        "protected": patterns(&policy.protected),
         "home": {"at": printable(&policy.home.at), "kind": kind, if kind == "ephemeral" { "bytes" } else { "path" }: place},
         "tmp": {"at": "/tmp", "bytes": policy.tmp.0},
         "network": reach::json(&policy.network),
@@ -248,6 +281,11 @@ fn json(resolved: &Resolved, plan: &Plan, support: &Support) -> Value {
         "limits": plan.limits.chosen,
         "plan": plan.lines(),
     })
+}
+
+fn patterns(patterns: &[Pattern]) -> Value {
+    let pattern = |one: &Pattern| json!({"text": one.text, "reason": one.reason});
+    patterns.iter().map(pattern).collect()
 }
 
 fn mount(mount: &Mount) -> Value {

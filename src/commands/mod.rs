@@ -14,6 +14,7 @@ mod reach;
 pub mod run;
 mod status;
 pub mod why;
+mod why_path;
 
 use std::process::ExitCode;
 

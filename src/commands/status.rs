@@ -46,6 +46,8 @@ struct Status<'a> {
     wall_seconds: f64,
     /// Destinations that the server was refused, and how often.
     blocked: Vec<blocked::Entry>,
+    /// Files that the server was refused by `exclude` or because other programs trust them, and how often.
+    blocked_files: Vec<blocked::FileEntry>,
 }
 
 #[derive(Debug, Serialize)]
@@ -148,5 +150,6 @@ fn status<'a>(
             .map_or_else(|_| Vec::new(), |end| limits::reached(&end.account)),
         wall_seconds: wall.as_secs_f64(),
         blocked: blocked::entries(denials),
+        blocked_files: blocked::file_entries(denials),
     }
 }

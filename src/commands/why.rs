@@ -1,4 +1,4 @@
-//! `why`: whether a server could reach a host, and by which line of which file.
+//! `why`: whether a server could reach a host, and by which line of which file. Paths are answered in `why_path`.
 
 use std::net::IpAddr;
 use std::process::ExitCode;
@@ -8,7 +8,7 @@ use mcp_sandbox_platform::{Network, quote};
 use serde_json::{Value, json};
 
 use super::explain::aligned;
-use super::{out, reach, request};
+use super::{out, reach, request, why_path};
 use crate::cli::Why;
 use crate::error::Error;
 use crate::host::Facts;
@@ -16,7 +16,7 @@ use crate::net::{Destination, One};
 use crate::policy::{self, network};
 
 /// The exit code when the answer is no.
-const DENIED: u8 = 1;
+pub const DENIED: u8 = 1;
 
 /// What the rules say about a destination.
 struct Answer<'n> {
@@ -35,7 +35,9 @@ struct Answer<'n> {
 /// # Errors
 /// The text is no destination, or the profile is not valid.
 pub fn run(args: Why) -> Result<ExitCode, Error> {
-    refuse_path(&args.destination)?;
+    if is_path(&args.destination) {
+        return why_path::run(args);
+    }
     let parsed = Destination::parse(&args.destination);
     let destination = parsed.map_err(|(message, hint)| Error::setup(message).hint(hint))?;
     let chosen = policy::open(&request(args.policy, args.command), &Facts::gather()?)?;
@@ -55,18 +57,10 @@ pub fn run(args: Why) -> Result<ExitCode, Error> {
 }
 
 /// What is a path to a shell is none to the rules of hosts; nets and URLs have their own words.
-fn refuse_path(text: &str) -> Result<(), Error> {
+fn is_path(text: &str) -> bool {
     let front = text.split('/').next().unwrap_or_default();
     let address = front.trim_start_matches('[').parse::<IpAddr>().is_ok();
-    let path = text.starts_with(['.', '~', '/']) || text.contains('/') && !text.contains("://") && !address;
-    match path {
-        false => Ok(()),
-        true => Err(Error::setup(format!(
-            "{} is a path, and only hosts can be asked about",
-            quote(text)
-        ))
-        .hint("`mcp-sandbox explain` shows every path that the server sees")),
-    }
+    text.starts_with(['.', '~', '/']) || text.contains('/') && !text.contains("://") && !address
 }
 
 fn answer<'n>(network: &'n Network, destination: &'n Destination) -> Answer<'n> {

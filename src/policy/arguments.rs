@@ -78,7 +78,13 @@ fn argument(
     new.map(|mount| {
         allowed(&mount, host, &origin)?;
         let (origin, links) = (origin.clone(), followed.links.clone());
-        Ok(Candidate { mount, origin, links })
+        let exclude = Vec::new();
+        Ok(Candidate {
+            mount,
+            origin,
+            links,
+            exclude,
+        })
     })
     .collect()
 }

@@ -6,11 +6,13 @@ pub mod limits;
 mod links;
 pub mod mounts;
 pub mod network;
+pub mod protected;
 pub mod sensitive;
 
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
+use mcp_sandbox_platform::files::Exclusion;
 use mcp_sandbox_platform::{Access, Bytes, Command, Home, HomeKind, Link, Mount, Policy, Process, quote};
 
 use crate::error::{Diagnostic, Error};
@@ -69,6 +71,7 @@ pub fn resolve(request: &Request, facts: &Facts) -> Result<Resolved, Error> {
     let reached = network::resolve(&profile).map_err(Error::profile)?;
     warnings.extend(reached.warnings);
     let (mut asked, mut guarded) = (given.mounts, given.guarded);
+    excluded_program(&runtime.program, &given.exclusions)?;
     let own = |asked: &[Mount]| in_order(asked, &system.mounts, &runtime.mounts);
     if let Some(access) = profile.path_args.value.access() {
         let more =
@@ -125,6 +128,8 @@ pub fn resolve(request: &Request, facts: &Facts) -> Result<Resolved, Error> {
             cwd,
         },
         mounts,
+        exclusions: given.exclusions,
+        protected: protected::patterns(&profile.writable_sensitive),
         links,
         home,
         tmp: profile.tmp.value.min(disk),
@@ -191,6 +196,22 @@ fn command(request: &Request, profile: &Profile, facts: &Facts) -> Result<Vec<Os
             )
             .hint("or give the profile a command: [command] run = [\"npx\", …]")),
         words => Ok(words),
+    }
+}
+
+/// A program is executed as a whole, so it is not left out of what the box shows. Where it lies is where it lies on the
+/// host, unless it is the profile's own mount that shows it elsewhere.
+fn excluded_program(program: &Path, exclusions: &[Exclusion]) -> Result<(), Error> {
+    let real = program.canonicalize();
+    match mounts::refused(real.as_deref().unwrap_or(program), exclusions) {
+        None => Ok(()),
+        Some(refusal) => Err(Error::setup(format!(
+            "{} cannot be executed: it is excluded by {} ({})",
+            quote(program),
+            quote(&refusal.pattern.text),
+            refusal.pattern.reason
+        ))
+        .hint("re-include it with a later \"!\" pattern")),
     }
 }
 

@@ -4,6 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use mcp_sandbox_platform::files::{Act, Exclusion, Pattern, Refusal, Rules, What};
 use mcp_sandbox_platform::{self as platform, Access, quote};
 
 pub use super::arguments::path_args;
@@ -22,6 +23,8 @@ pub struct Resolved {
     pub mounts: Vec<platform::Mount>,
     /// What must not be written by whatever name: read mounts that were asked for outright, and the script.
     pub guarded: Vec<platform::Mount>,
+    /// What they leave out, also where a flag mounts the same folder again.
+    pub exclusions: Vec<Exclusion>,
     /// Mounts that give a credential store or a control socket because the profile names it.
     pub warnings: Vec<Diagnostic>,
 }
@@ -32,6 +35,7 @@ pub(super) struct Candidate {
     pub mount: platform::Mount,
     pub origin: Origin,
     pub links: Vec<Link>,
+    pub exclude: Vec<Pattern>,
 }
 
 /// Resolves what the profile and the flags mount.
@@ -47,6 +51,8 @@ pub fn resolve(profile: &Profile, host: &Host) -> Result<Resolved, Vec<Diagnosti
             Err(one) => found.push(one),
         }
     }
+    let exclusions = exclusions(&candidates);
+    found.extend(candidates.iter().filter_map(|one| hidden(one, &exclusions)));
     let candidates = without_overridden(candidates);
     found.extend(duplicates(&candidates));
     let rewritten = rewritten(&candidates, &profile.files);
@@ -54,7 +60,49 @@ pub fn resolve(profile: &Profile, host: &Host) -> Result<Resolved, Vec<Diagnosti
     resolved.warnings.extend(rewritten);
     let read = resolved.mounts.iter().filter(|one| one.access == Access::Read);
     resolved.guarded = read.cloned().collect();
+    resolved.exclusions = exclusions;
     Ok(resolved)
+}
+
+fn exclusions(candidates: &[Candidate]) -> Vec<Exclusion> {
+    let excluding = candidates.iter().filter(|one| !one.exclude.is_empty());
+    let exclusion = |one: &Candidate| Exclusion {
+        base: one.mount.source.clone(),
+        patterns: one.exclude.clone(),
+    };
+    excluding.map(exclusion).collect()
+}
+
+/// A mount of nothing: another one excludes it. Exclusions hold for a folder by whatever name, so this one would have it
+/// for the server to see and not to open.
+fn hidden(one: &Candidate, exclusions: &[Exclusion]) -> Option<Diagnostic> {
+    let source = &one.mount.source;
+    if !one.exclude.is_empty() && source.is_file() {
+        let message = format!("{} is a file, and \"exclude\" is for folders", quote(source));
+        return Some(
+            one.origin
+                .diagnostic(message, "drop exclude, or mount the folder around it"),
+        );
+    }
+    let refusal = refused(source, exclusions)?;
+    let pattern = quote(&refusal.pattern.text);
+    let message = format!(
+        "{} is excluded: {pattern} ({})",
+        quote(source),
+        refusal.pattern.reason
+    );
+    let hint = format!("narrow {pattern}, or re-include it with a later \"!\" pattern");
+    Some(one.origin.diagnostic(message, hint))
+}
+
+/// Why a path of the host is excluded, if it is.
+pub fn refused(path: &Path, exclusions: &[Exclusion]) -> Option<Refusal> {
+    let rules = Rules::new(exclusions, &[]).expect("patterns were read before");
+    let what = match path.is_dir() {
+        true => What::Folder,
+        false => What::File,
+    };
+    rules.judge(path, what, Act::Read).err()
 }
 
 fn candidate(given: &Located<Mount>, host: &Host) -> Result<Candidate, Diagnostic> {
@@ -63,6 +111,7 @@ fn candidate(given: &Located<Mount>, host: &Host) -> Result<Candidate, Diagnosti
         at,
         access,
         create,
+        exclude,
     } = &given.value;
     let wanted = expand::path(path, host)?;
     let followed = follow(&wanted, host.uid).map_err(|error| unreachable(&wanted, &error, path))?;
@@ -89,6 +138,7 @@ fn candidate(given: &Located<Mount>, host: &Host) -> Result<Candidate, Diagnosti
         mount,
         origin: path.origin.clone(),
         links: followed.links,
+        exclude: exclude.clone(),
     })
 }
 
@@ -196,6 +246,7 @@ pub(super) fn judge(
     Ok(Resolved {
         mounts,
         guarded: Vec::new(),
+        exclusions: Vec::new(),
         warnings,
     })
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use mcp_sandbox_platform::files::Pattern;
 use mcp_sandbox_platform::net::{Dns, Inspect};
 use mcp_sandbox_platform::{Access, Bytes};
 
@@ -37,6 +38,8 @@ pub struct Layer {
     pub path_args: Option<Located<PathArgs>>,
     pub home: Option<Located<HomeMode>>,
     pub tmp: Option<Located<Bytes>>,
+    /// Names of built-in patterns; see [`crate::policy::protected`].
+    pub writable_sensitive: List<String>,
     pub allow: List<HostPattern>,
     pub block: List<HostPattern>,
     pub dns: Option<Located<Dns>>,
@@ -65,6 +68,8 @@ pub struct Mount {
     pub at: Option<Located<PathText>>,
     pub access: Access,
     pub create: bool,
+    /// In the order of the list: the last one that matches wins.
+    pub exclude: Vec<Pattern>,
 }
 
 /// A path as it was given.
@@ -129,6 +134,7 @@ impl Layer {
             path_args: self.path_args.or(lower.path_args),
             home: self.home.or(lower.home),
             tmp: self.tmp.or(lower.tmp),
+            writable_sensitive: self.writable_sensitive.over(lower.writable_sensitive, String::eq),
             allow: self.allow.over(lower.allow, HostPattern::same),
             block: self.block.over(lower.block, HostPattern::same),
             dns: self.dns.or(lower.dns),
@@ -145,6 +151,7 @@ impl Layer {
     /// The same settings with every given list replacing what lies below, as contexts have it.
     pub fn replacing(mut self) -> Layer {
         self.mounts.replaces |= !self.mounts.items.is_empty();
+        self.writable_sensitive.replaces |= !self.writable_sensitive.items.is_empty();
         self.allow.replaces |= !self.allow.items.is_empty();
         self.block.replaces |= !self.block.items.is_empty();
         self.capabilities.replaces |= !self.capabilities.items.is_empty();
@@ -193,7 +200,12 @@ impl Mount {
             (None, None) => true,
             _ => false,
         };
-        at && same_path(&self.path, &other.path) && (self.access, self.create) == (other.access, other.create)
+        let texts = |mount: &Mount| -> Vec<String> {
+            mount.exclude.iter().map(|pattern| pattern.text.clone()).collect()
+        };
+        at && same_path(&self.path, &other.path)
+            && (self.access, self.create) == (other.access, other.create)
+            && texts(self) == texts(other)
     }
 }
 
@@ -258,6 +270,7 @@ fn flag_mount(flag: &str, (path, at): &(PathBuf, Option<PathBuf>), access: Acces
         at: at.as_ref().map(literal),
         access,
         create: false,
+        exclude: Vec::new(),
     })
 }
 

@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::ops::Range;
 use std::sync::Arc;
 
+use mcp_sandbox_platform::files::Pattern;
 use mcp_sandbox_platform::net::{Dns, Inspect};
 use mcp_sandbox_platform::{Access, quote};
 use toml::de::{DeTable, DeValue};
@@ -18,6 +19,7 @@ use super::resources::{self, Resources};
 use super::{expand, in_order, word};
 use crate::error::Diagnostic;
 use crate::net::{self, HostPattern};
+use crate::policy::protected;
 
 /// A profile is a page of text; what is larger is something else.
 pub const MOST_BYTES: usize = 1 << 20;
@@ -34,8 +36,8 @@ const TOP: [&str; 9] = [
     "contexts",
 ];
 const COMMAND: [&str; 3] = ["match", "run", "cwd"];
-const FILESYSTEM: [&str; 4] = ["mounts", "path_args", "home", "tmp"];
-const MOUNT: [&str; 4] = ["path", "at", "access", "create"];
+const FILESYSTEM: [&str; 5] = ["mounts", "path_args", "home", "tmp", "writable_sensitive"];
+const MOUNT: [&str; 5] = ["path", "at", "access", "create", "exclude"];
 const NETWORK: [&str; 4] = ["allow", "block", "dns", "inspect"];
 const PROCESS: [&str; 4] = ["spawn", "user", "capabilities", "env"];
 const ENV: [&str; 2] = ["pass", "set"];
@@ -251,6 +253,12 @@ fn read_filesystem(reader: &mut Reader<'_>, table: &Table<'_>, layer: &mut Layer
     layer.tmp = table
         .value("tmp")
         .and_then(|value| reader.parsed("tmp", value, word::size));
+    let names = table.value("writable_sensitive").and_then(|value| {
+        reader.list("writable_sensitive", value, |reader, item| {
+            reader.parsed("writable_sensitive", item, protected::name)
+        })
+    });
+    layer.writable_sensitive = names.map(List::given).unwrap_or_default();
 }
 
 fn read_mount<'t>(reader: &mut Reader<'_>, value: &'t Value<'t>) -> Option<Located<Mount>> {
@@ -264,7 +272,9 @@ fn read_mount<'t>(reader: &mut Reader<'_>, value: &'t Value<'t>) -> Option<Locat
         .value("access")
         .map(|value| reader.word("access", value, &words));
     let create = table.value("create").map(|value| reader.boolean("create", value));
+    let exclude = table.value("exclude").map(|value| excluded(reader, value));
     let mount = Mount {
+        exclude: exclude.map_or(Some(Vec::new()), |exclude| exclude)?,
         path: source?,
         at: at.map_or(Some(None), |at| at.map(Some))?,
         access: access.map_or(Some(Access::Read), |access| access.map(|access| access.value))?,
@@ -278,6 +288,21 @@ fn read_mount<'t>(reader: &mut Reader<'_>, value: &'t Value<'t>) -> Option<Locat
         reader.found_at(&create.origin, message, "add access = \"write\" or drop create");
     }
     Some(reader.origin(&value.span()).at(mount))
+}
+
+/// The patterns of a mount, each with its place in the file.
+fn excluded<'t>(reader: &mut Reader<'_>, value: &'t Value<'t>) -> Option<Vec<Pattern>> {
+    let patterns = reader.list("exclude", value, |reader, item| {
+        let reason = reader.origin(&item.span()).to_string();
+        reader.parsed("exclude", item, |text| {
+            Pattern::parse(text, &reason).map_err(|why| {
+                let hint =
+                    "a line of .gitignore, such as \".env\", \"*.key\", \"/secrets/\" or \"!public.key\"";
+                (format!("{} in \"exclude\" {why}", quote(text)), hint.to_owned())
+            })
+        })
+    })?;
+    Some(patterns.into_iter().map(|pattern| pattern.value).collect())
 }
 
 fn read_network(reader: &mut Reader<'_>, table: &Table<'_>, layer: &mut Layer) {

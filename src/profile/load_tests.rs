@@ -189,8 +189,40 @@ fn an_unknown_key_names_the_nearest_and_all_valid_ones() {
     assert_eq!(
         with("[filesystem]\nmount = []").unwrap_err(),
         "p.toml:3:1: error: unknown key \"mount\" in [filesystem]\n  \
-         hint: did you mean \"mounts\"? valid keys: mounts, path_args, home, tmp"
+         hint: did you mean \"mounts\"? valid keys: mounts, path_args, home, tmp, writable_sensitive"
     );
+}
+
+#[test]
+fn patterns_are_read_with_their_places() {
+    let text = "[filesystem]\nwritable_sensitive = [\".envrc\", \"**/.git/hooks/\"]\n\
+                mounts = [{ path = \"/x\", exclude = [\n\".env\", \"!a.env\"] }]";
+    let layer = with(text).unwrap().layer;
+    assert_eq!(values(&layer.writable_sensitive.items), [".envrc", ".git/hooks"]);
+    let exclude = &layer.mounts.items[0].value.exclude;
+    let found: Vec<_> = exclude
+        .iter()
+        .map(|one| (one.text.as_str(), one.reason.as_str()))
+        .collect();
+    assert_eq!(found, [(".env", "p.toml:5"), ("!a.env", "p.toml:5")]);
+    for (text, error) in [
+        ("writable_sensitive = [\".envr\"]", "did you mean \".envrc\"?"),
+        (
+            "mounts = [{ path = \"/x\", exclude = [\"#a\"] }]",
+            "\"#a\" in \"exclude\" matches nothing",
+        ),
+        (
+            "mounts = [{ path = \"/x\", exclude = [\"../a\"] }]",
+            "and matches nothing",
+        ),
+        (
+            "mounts = [{ path = \"/x\", exclude = \".env\" }]",
+            "must be a list",
+        ),
+    ] {
+        let found = with(&format!("[filesystem]\n{text}")).unwrap_err();
+        assert!(found.contains(error), "{text}: {found}");
+    }
 }
 
 #[test]
@@ -199,11 +231,7 @@ fn settings_that_do_not_exist_yet_are_refused() {
         ("[resources]\nswap = \"1GB\"", "swap"),
         ("[tools]", "tools"),
         ("degrade = []", "degrade"),
-        ("[filesystem]\nwritable_sensitive = []", "writable_sensitive"),
-        (
-            "[filesystem]\nmounts = [{ path = \"/x\", exclude = [] }]",
-            "exclude",
-        ),
+        ("[filesystem]\nmounts = [{ path = \"/x\", hide = true }]", "hide"),
         ("[network]\nhosts = []", "hosts"),
         ("[contexts.ci.resources]\nswap = \"1GB\"", "swap"),
         ("[contexts.ci]\nextends = []", "extends"),

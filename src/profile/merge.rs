@@ -83,6 +83,7 @@ fn finish(layer: Layer) -> Profile {
         path_args: layer.path_args.expect(COMPLETE),
         home: layer.home.expect(COMPLETE),
         tmp: layer.tmp.expect(COMPLETE),
+        writable_sensitive: layer.writable_sensitive.items,
         allow: layer.allow.items,
         block: layer.block.items,
         dns: layer.dns.expect(COMPLETE),

@@ -27,6 +27,7 @@ use mcp_sandbox_platform::net::{Dns, Inspect};
 use mcp_sandbox_platform::{Access, Bytes};
 
 pub use layer::{Flags, HomeMode, List, Mount, PathArgs, PathText, RawProfile, User};
+pub use nearest::did_you_mean;
 pub use origin::{Located, Origin, Source};
 pub use resources::Resources;
 
@@ -69,6 +70,8 @@ pub struct Profile {
     pub path_args: Located<PathArgs>,
     pub home: Located<HomeMode>,
     pub tmp: Located<Bytes>,
+    /// Built-in patterns that do not hold.
+    pub writable_sensitive: Vec<Located<String>>,
     pub allow: Vec<Located<HostPattern>>,
     /// Wins over `allow`.
     pub block: Vec<Located<HostPattern>>,

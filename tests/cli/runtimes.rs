@@ -45,7 +45,15 @@ fn git_works_on_a_folder_that_is_shown() {
         let run = ["run", "-q", "--write", ".", "--", "git"];
         case.cli(run.iter().chain(&ours).chain(words))
     };
-    git(&["init", "-q"]).ok();
+    // Its settings and hooks are not the server's to make.
+    let refused = git(&["init", "-q"]);
+    assert_eq!(refused.code, Some(128));
+    refused.says(&["/.git/config: it can be read, not changed", "Permission denied"]);
+    std::fs::remove_dir_all(case.path("work/.git")).unwrap();
+    let made = Command::new("git")
+        .args(["init", "-q", &case.text("work")])
+        .status();
+    assert!(made.is_ok_and(|made| made.success()));
     case.write("work/file", "x\n");
     git(&["add", "file"]).ok();
     git(&["commit", "-qm", "first"]).ok();

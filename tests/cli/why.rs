@@ -193,13 +193,6 @@ fn what_is_no_destination_is_an_error_and_no_answer() {
         (&["a.com:0"], "no port"),
         (&[""], "an empty string names no host"),
         (
-            &["./file"],
-            "\"./file\" is a path, and only hosts can be asked about",
-        ),
-        (&["~/file"], "is a path"),
-        (&["/etc/passwd"], "is a path"),
-        (&["src/main.rs"], "is a path"),
-        (
             &["--allow", "a..com", "a.com"],
             "--allow: error: \"a..com\" is not a host",
         ),
@@ -239,4 +232,55 @@ fn the_json_says_the_same() {
     let denied = answer("evil.net:443");
     assert_eq!((&denied["by"], &denied["rule"]), (&Value::Null, &Value::Null));
     assert_eq!(denied["reason"], "nothing in allow names it");
+}
+
+/// Paths: where the box shows them, what they are there, and by which line.
+#[test]
+fn paths_are_answered_with_their_lines() {
+    let case = case();
+    for name in ["data/.env", "data/sub/a", "data/.git/config"] {
+        case.write(name, "");
+    }
+    case.profile(
+        "[filesystem]\nmounts = [\n{ path = \"${profile_dir}/../data\", at = \"/d\", access = \"write\", \
+         exclude = [\n\".env\"] },\n]",
+    );
+    for (path, code, parts) in [
+        (
+            "../data/sub/a",
+            0,
+            &["writable: /d/sub/a, which is \"", "write by ../conf/p.toml:4"][..],
+        ),
+        ("/d/sub/a", 0, &["writable: /d/sub/a"]),
+        (
+            "../data/.env",
+            1,
+            &["excluded: /d/.env", "but \".env\" in exclude (../conf/p.toml:5)"],
+        ),
+        ("../data/sub/.env", 1, &["excluded: /d/sub/.env"]),
+        (
+            "../data/.git/config",
+            0,
+            &[
+                "readable: /d/.git/config",
+                "Git runs programs that it names",
+                "writable_sensitive",
+            ],
+        ),
+        ("../conf", 1, &["not mounted: ", "hint: add --read "]),
+        ("/usr/bin", 0, &["readable: /usr/bin"]),
+    ] {
+        let said = why(&case, &[path]);
+        assert_eq!(said.code, Some(code), "{path}: {said:?}");
+        for part in parts {
+            assert!(said.out.contains(part), "{part:?} in {}", said.out);
+        }
+    }
+    let said = case.cli(["why", "-p", PROFILE, "--json", "../data/.env"]);
+    let json: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(json["places"][0]["answer"], "excluded");
+    assert_eq!(
+        json["places"][0]["pattern"],
+        json!({"text": ".env", "reason": "../conf/p.toml:5"})
+    );
 }

@@ -55,7 +55,10 @@ fn explain_lists_the_mounts_that_the_box_has() {
                 )
             })
             .collect();
-        let inside = mounts_inside(&host, &flags);
+        let mut inside = mounts_inside(&host, &flags);
+        // A folder of the box's memory that leads to a mount is held in place by a mount of its own.
+        let leads = |at: &String| listed.keys().any(|one| one.starts_with(&format!("{at}/")));
+        inside.retain(|at, _| listed.contains_key(at) || !leads(at));
         assert_eq!(
             listed.keys().collect::<Vec<_>>(),
             inside.keys().collect::<Vec<_>>()

@@ -14,6 +14,7 @@ mod broker_unix;
 mod command_names;
 mod descriptors;
 mod dumpable;
+mod excluded_files;
 mod explain;
 mod inherited;
 mod kernel_calls;

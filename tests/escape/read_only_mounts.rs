@@ -114,13 +114,13 @@ fn device_nodes_cannot_be_made() {
     }
 }
 
-/// A folder with `.git/hooks/pre-commit` in it, which the user's own git would run outside the box.
+/// A folder with `tools/hooks/pre-commit` in it. Not `.git`: those are protected without a mount of their own.
 fn repository(host: &Host) -> PathBuf {
     let _ = std::fs::remove_dir_all(host.folder().join("repo"));
-    for folder in ["repo", "repo/.git", "repo/.git/hooks"] {
+    for folder in ["repo", "repo/tools", "repo/tools/hooks"] {
         host.directory(folder);
     }
-    host.file("repo/.git/hooks/pre-commit", "the user's own");
+    host.file("repo/tools/hooks/pre-commit", "the user's own");
     host.folder().join("repo")
 }
 
@@ -133,8 +133,8 @@ fn text(path: &Path) -> String {
 #[test]
 fn no_folder_around_a_read_only_mount_can_be_renamed() {
     for host in hosts() {
-        for (guard, errno) in [(Some(".git/hooks"), "EBUSY"), (None, "")] {
-            for name in [".git", ".git/hooks"] {
+        for (guard, errno) in [(Some("tools/hooks"), "EBUSY"), (None, "")] {
+            for name in ["tools", "tools/hooks"] {
                 let repo = repository(&host);
                 let mut flags = words([&"--write", &repo]);
                 flags.extend(
@@ -157,12 +157,12 @@ fn no_folder_around_a_read_only_mount_can_be_renamed() {
         }
         // All else stays writable, on the way too.
         let repo = repository(&host);
-        let flags = words([&"--write", &repo, &"--read", &repo.join(".git/hooks")]);
-        host.boxed(&flags, &["create-new", &text(&repo.join(".git/index"))])
+        let flags = words([&"--write", &repo, &"--read", &repo.join("tools/hooks")]);
+        host.boxed(&flags, &["create-new", &text(&repo.join("tools/index"))])
             .done();
-        host.boxed(&flags, &["write", &text(&repo.join(".git/hooks/pre-commit"))])
+        host.boxed(&flags, &["write", &text(&repo.join("tools/hooks/pre-commit"))])
             .stopped("EROFS");
-        let kept = std::fs::read_to_string(repo.join(".git/hooks/pre-commit"));
+        let kept = std::fs::read_to_string(repo.join("tools/hooks/pre-commit"));
         assert_eq!(kept.expect("a file"), "the user's own");
     }
 }
@@ -171,16 +171,16 @@ fn no_folder_around_a_read_only_mount_can_be_renamed() {
 fn a_read_only_mount_is_read_only_by_every_name() {
     for host in hosts() {
         let repo = repository(&host);
-        let hooks = repo.join(".git/hooks");
+        let hooks = repo.join("tools/hooks");
         let alias = format!("{}:/alias", repo.display());
-        let attack = ["write", "/alias/.git/hooks/pre-commit"];
+        let attack = ["write", "/alias/tools/hooks/pre-commit"];
         let guarded = words([&"--write", &repo, &"--write", &alias, &"--read", &hooks]);
         host.boxed(&guarded, &attack).stopped("EROFS");
-        host.boxed(&guarded, &["rename", "/alias/.git", "/alias/old"])
+        host.boxed(&guarded, &["rename", "/alias/tools", "/alias/old"])
             .stopped("EBUSY");
         host.boxed(words([&"--write", &alias, &"--read", &hooks]), &attack)
             .stopped("EROFS");
-        host.boxed(&guarded, &["create-new", "/alias/.git/index"]).done();
+        host.boxed(&guarded, &["create-new", "/alias/tools/index"]).done();
         host.boxed(words([&"--write", &repo, &"--write", &alias]), &attack)
             .done();
     }

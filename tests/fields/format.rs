@@ -111,8 +111,8 @@ fn keys_that_do_not_exist_are_refused_at_their_place() {
         ),
         ("degrade = []", "2:1: error: unknown key \"degrade\" in a profile"),
         (
-            "[filesystem]\nmounts = [{ path = \"${cwd}\", exclude = [\".env\"] }]",
-            "3:30: error: unknown key \"exclude\" in a mount",
+            "[filesystem]\nmounts = [{ path = \"${cwd}\", hide = true }]",
+            "3:30: error: unknown key \"hide\" in a mount",
         ),
         (
             "[filesystem]\nmount = []",

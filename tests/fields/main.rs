@@ -8,6 +8,7 @@ mod boxed;
 mod command;
 mod contexts;
 mod environment;
+mod exclude;
 mod filesystem;
 mod format;
 mod home;

@@ -17,8 +17,11 @@ use seccompiler::{
     sock_filter,
 };
 
-use super::filter::{ALLOWED, ARGUMENTS, Argument, BROKERED, REFUSED, SPAWN, TOLD, conditional_names};
+use super::filter::{
+    ALLOWED, ARGUMENTS, Argument, BROKERED, CHANGES, OPENS, REFUSED, SPAWN, TOLD, conditional_names,
+};
 use super::numbers::number;
+use super::places::Brokered;
 
 type Result<T> = std::result::Result<T, seccompiler::BackendError>;
 
@@ -59,8 +62,8 @@ struct Program {
     sections: Vec<BpfProgram>,
 }
 
-/// The filter of the server, which hands calls to a broker if there is one.
-pub fn server(spawn: bool, broker: bool) -> Result<BpfProgram> {
+/// The filter of the server, which hands calls to a broker if there is one, and those on files as far as it asks for them.
+pub fn server(spawn: bool, broker: bool, files: Brokered) -> Result<BpfProgram> {
     let mut program = Program {
         verdicts: BTreeMap::new(),
         sections: Vec::new(),
@@ -96,7 +99,36 @@ pub fn server(spawn: bool, broker: bool) -> Result<BpfProgram> {
         });
         program.decide_by_arguments(name, conditions.collect::<Result<_>>()?)?;
     }
+    if files.any() {
+        program.hand_over_files(files)?;
+    }
     program.assemble()
+}
+
+/// Flags of opens that are the kernel's although the broker opens files for reading: a descriptor that leads nowhere but
+/// to a name, and a folder to be listed.
+fn harmless_reads(index: u8) -> Result<Vec<SeccompRule>> {
+    let folder = libc::O_DIRECTORY as u64;
+    let only_folder = (libc::O_CREAT | libc::O_TMPFILE | libc::O_ACCMODE) as u64;
+    Ok(vec![
+        path_only(index)?,
+        rule([(index, SeccompCmpOp::MaskedEq(only_folder), folder)])?,
+    ])
+}
+
+/// The same where it opens files for writing alone.
+fn harmless_writes(index: u8) -> Result<Vec<SeccompRule>> {
+    let temporary = libc::O_TMPFILE & !libc::O_DIRECTORY;
+    let writing = (libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC | temporary) as u64;
+    Ok(vec![
+        path_only(index)?,
+        rule([(index, SeccompCmpOp::MaskedEq(writing), 0)])?,
+    ])
+}
+
+fn path_only(index: u8) -> Result<SeccompRule> {
+    let path = libc::O_PATH as u64;
+    rule([(index, SeccompCmpOp::MaskedEq(path), path)])
 }
 
 /// The filter of init after it has forked the server.
@@ -114,6 +146,24 @@ impl Program {
         let numbers = names.into_iter().filter_map(|name| number(name));
         self.verdicts
             .extend(numbers.map(|number| (number as u32, verdict)));
+    }
+
+    fn hand_over_files(&mut self, files: Brokered) -> Result<()> {
+        self.decide(&["openat2"], Verdict::Errno(libc::ENOSYS));
+        if files.writes {
+            self.decide(CHANGES.calls, Verdict::Notify);
+        }
+        for (name, index) in OPENS {
+            let Some(number) = number(name) else { continue };
+            let harmless = match files.reads {
+                true => harmless_reads(index)?,
+                false => harmless_writes(index)?,
+            };
+            self.verdicts
+                .insert(number as u32, Verdict::Arguments(self.sections.len()));
+            self.sections.push(or_notify([(number, harmless)].into())?);
+        }
+        Ok(())
     }
 
     fn decide_by_arguments(&mut self, name: &str, conditions: Vec<(Vec<SeccompRule>, i32)>) -> Result<()> {
@@ -267,6 +317,20 @@ fn section(rules: BTreeMap<i64, Vec<SeccompRule>>, errno: i32) -> Result<BpfProg
     .try_into()
 }
 
+/// Rules of which one lets the call pass; else the broker answers. seccompiler has no such action, so an errno that no
+/// call has stands for it.
+fn or_notify(rules: BTreeMap<i64, Vec<SeccompRule>>) -> Result<BpfProgram> {
+    const STAND_IN: i32 = 4095;
+    let stand_in = libc::SECCOMP_RET_ERRNO | STAND_IN as u32;
+    let mut section = section(rules, STAND_IN)?;
+    for step in &mut section {
+        if (step.code, step.k) == ((libc::BPF_RET | libc::BPF_K) as u16, stand_in) {
+            step.k = libc::SECCOMP_RET_USER_NOTIF;
+        }
+    }
+    Ok(section)
+}
+
 /// Threads share the thread group; anything else made by clone(2) is a child process.
 fn threads_only() -> Result<SeccompRule> {
     let thread = libc::CLONE_THREAD as u64;
@@ -364,7 +428,7 @@ mod tests {
 
     fn call(spawn: bool, name: &str, args: [u64; 6]) -> u32 {
         run(
-            &server(spawn, true).unwrap(),
+            &server(spawn, true, Brokered::default()).unwrap(),
             ARCH,
             number(name).unwrap() as u32,
             args,
@@ -373,7 +437,7 @@ mod tests {
 
     #[test]
     fn every_number_gets_the_answer_of_the_table() {
-        let program = server(true, true).unwrap();
+        let program = server(true, true, Brokered::default()).unwrap();
         let numbers = |names: &mut dyn Iterator<Item = &'static str>| -> BTreeSet<u32> {
             names.filter_map(number).map(|number| number as u32).collect()
         };
@@ -394,7 +458,7 @@ mod tests {
 
     #[test]
     fn numbers_of_the_x32_table_do_not_exist() {
-        let program = server(true, true).unwrap();
+        let program = server(true, true, Brokered::default()).unwrap();
         assert!(
             (0..1024).all(|number| run(&program, ARCH, 0x4000_0000 | number, [0; 6]) == errno(libc::ENOSYS))
         );
@@ -402,7 +466,7 @@ mod tests {
 
     #[test]
     fn another_architecture_kills() {
-        let program = server(true, true).unwrap();
+        let program = server(true, true, Brokered::default()).unwrap();
         assert_eq!(
             run(&program, 0x4000_0003, 0, [0; 6]),
             libc::SECCOMP_RET_KILL_PROCESS
@@ -518,11 +582,65 @@ mod tests {
     #[test]
     fn the_brokers_calls_are_the_kernels_without_one() {
         for (broker, expected) in [(true, libc::SECCOMP_RET_USER_NOTIF), (false, ALLOW)] {
-            let program = server(true, broker).unwrap();
+            let program = server(true, broker, Brokered::default()).unwrap();
             let calls = BROKERED.calls.iter().chain(TOLD.calls);
             for number in calls.filter_map(|name| number(name)) {
                 assert_eq!(run(&program, ARCH, number as u32, [0; 6]), expected);
             }
+        }
+    }
+
+    #[test]
+    fn opens_wait_for_the_broker_by_their_flags() {
+        let (notify, reads) = (libc::SECCOMP_RET_USER_NOTIF, 0);
+        let (path, folder) = (libc::O_PATH, libc::O_DIRECTORY | libc::O_CLOEXEC);
+        for (flags, of_reads, of_writes) in [
+            (reads, notify, ALLOW),
+            (libc::O_CLOEXEC | libc::O_NONBLOCK, notify, ALLOW),
+            (path, ALLOW, ALLOW),
+            (path | libc::O_CREAT | libc::O_RDWR, ALLOW, ALLOW),
+            (folder, ALLOW, ALLOW),
+            (folder | libc::O_CREAT, notify, notify),
+            (folder | libc::O_RDWR, notify, notify),
+            (libc::O_TMPFILE | libc::O_RDWR, notify, notify),
+            (libc::O_TMPFILE, notify, notify),
+            (libc::O_WRONLY, notify, notify),
+            (libc::O_RDWR, notify, notify),
+            (3, notify, notify),
+            (libc::O_CREAT, notify, notify),
+            (libc::O_TRUNC, notify, notify),
+            (libc::O_APPEND, notify, ALLOW),
+        ] {
+            for (reads, writes, expected) in [
+                (true, false, of_reads),
+                (true, true, of_reads),
+                (false, true, of_writes),
+                (false, false, ALLOW),
+            ] {
+                let program = server(true, true, Brokered { reads, writes }).unwrap();
+                for (name, index) in OPENS {
+                    let Some(number) = number(name) else { continue };
+                    let mut arguments = [0; 6];
+                    arguments[usize::from(index)] = flags as u64 | 1 << 40;
+                    let found = run(&program, ARCH, number as u32, arguments);
+                    assert_eq!(found, expected, "{name} {flags:o} {reads} {writes}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn changes_wait_for_the_broker_where_something_is_writable() {
+        for (reads, writes, change, open) in [
+            (false, false, ALLOW, ALLOW),
+            (true, false, ALLOW, errno(libc::ENOSYS)),
+            (false, true, libc::SECCOMP_RET_USER_NOTIF, errno(libc::ENOSYS)),
+        ] {
+            let program = server(true, true, Brokered { reads, writes }).unwrap();
+            for name in CHANGES.calls.iter().filter_map(|name| number(name)) {
+                assert_eq!(run(&program, ARCH, name as u32, [0; 6]), change);
+            }
+            assert_eq!(run(&program, ARCH, libc::SYS_openat2 as u32, [0; 6]), open);
         }
     }
 

@@ -366,6 +366,33 @@ pub const TOLD: Group = Group {
     calls: &["epoll_create", "epoll_create1"],
 };
 
+/// Calls that change files or their names; the broker performs them where a mount is writable.
+pub const CHANGES: Group = Group {
+    reason: "what changes a file or its name; the broker decides which",
+    calls: &[
+        "creat",
+        "truncate",
+        "mkdir",
+        "mkdirat",
+        "mknod",
+        "mknodat",
+        "symlink",
+        "symlinkat",
+        "link",
+        "linkat",
+        "rename",
+        "renameat",
+        "renameat2",
+        "unlink",
+        "unlinkat",
+        "rmdir",
+    ],
+};
+
+/// Calls that open a file, and which argument holds the flags. `openat2`, whose flags a filter cannot see, does not exist
+/// where the broker opens files: programs fall back, as on Linux before 5.6.
+pub const OPENS: [(&str, u8); 2] = [("open", 1), ("openat", 2)];
+
 /// Calls allowed with certain arguments only, compared as the kernel compares them. A call with several rows must pass
 /// each, in this order.
 pub const ARGUMENTS: &[(&str, Argument, Answer)] = &[

@@ -127,6 +127,8 @@ fn build(root: &Tree, step: &Step) -> nix::Result<()> {
         Step::Device { name, major, minor } => root.device(name, *major, *minor),
         Step::Proc => root.proc(),
         Step::Mask { at } => root.mask(at),
+        Step::Folder { at } => root.folder(at),
+        Step::Hold { at } => root.hold(at),
         Step::Link { at, target } => root.link(at, target),
         Step::File { at, content } => root.file(at, content.as_bytes()),
         Step::Pivot => root.pivot(),

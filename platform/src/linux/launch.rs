@@ -192,7 +192,7 @@ fn prepare(plan: &Plan) -> Result<Prepared, LaunchError> {
     let mut server = None;
     for step in &plan.server {
         match step {
-            Step::Filter { spawn, broker } => filter = compile::server(*spawn, *broker).ok(),
+            Step::Filter { spawn, broker, files } => filter = compile::server(*spawn, *broker, *files).ok(),
             Step::Execute { program, argv, env } => {
                 let pair = |(name, value): &(std::ffi::OsString, std::ffi::OsString)| {
                     let mut pair = name.clone();
@@ -303,7 +303,10 @@ fn ground(
         _ => false,
     };
     let user = ids(plan).ok_or(Errno::EINVAL)?;
-    Ground::new(network, denials, opened, user, plan.server.iter().any(keeps)).map(Some)
+    let ground = Ground::new(network, denials, opened, user, plan.server.iter().any(keeps))?;
+    ground
+        .with_files(plan.files.as_ref(), plan.landlock_abi)
+        .map(Some)
 }
 
 impl Sandbox {

@@ -3,6 +3,7 @@
 mod etc;
 mod filter;
 mod limits;
+mod places;
 mod plan;
 
 #[cfg(target_os = "linux")]
@@ -48,6 +49,7 @@ mod wipe;
 
 pub use filter::{ALLOWED, ARGUMENTS, BROKERED, Group, REFUSED};
 pub use limits::{Chosen, Enforcement, Group as LimitGroup, Means, Place, Rlimit, Watch};
+pub use places::{Brokered, Files, Place as FilePlace};
 pub use plan::{Bind, NAMESPACES, Plan, Rights, Rule, Step, plan};
 
 /// How many system calls the server may make.

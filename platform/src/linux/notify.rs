@@ -113,6 +113,28 @@ impl Listener {
             }
         }
     }
+
+    /// Lets the call return a new descriptor of the caller's that is `fd`.
+    ///
+    /// # Errors
+    /// ENOENT when the call does not wait any more; EMFILE and the like of the caller, which is then still to be answered.
+    pub fn give(&self, id: u64, fd: BorrowedFd, close_on_exec: bool) -> nix::Result<()> {
+        let request = libc::seccomp_notif_addfd {
+            id,
+            flags: libc::SECCOMP_ADDFD_FLAG_SEND as u32,
+            srcfd: fd.as_raw_fd() as u32,
+            newfd: 0,
+            newfd_flags: if close_on_exec { libc::O_CLOEXEC as u32 } else { 0 },
+        };
+        loop {
+            // SAFETY: the request reads one structure, which lives across the call.
+            match unsafe { call::add_descriptor(self.0.as_raw_fd(), &raw const request) } {
+                // The kernel took it back before the caller had it.
+                Err(Errno::EINTR) => continue,
+                other => return other.map(drop),
+            }
+        }
+    }
 }
 
 impl AsFd for Listener {

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::limits::{self, Enforcement, Rlimit};
+use super::places::{Brokered, Files};
 use super::{etc, filter};
 use crate::net::{Dns, Inspect, Network, OWN_ADDRESS};
 use crate::{Access, Bytes, HomeKind, Notification, Policy, Support, Unenforceable, quote};
@@ -26,6 +27,8 @@ pub struct Plan {
     pub limits: Enforcement,
     /// What the broker goes by; without one the box has no network and cannot connect to its own loopback either.
     pub network: Option<Network>,
+    /// What the broker goes by when it opens and changes files for the server; without it the kernel does.
+    pub files: Option<Files>,
     /// Done by init, PID 1 of the box.
     pub init: Vec<Step>,
     /// Done by the server's process before it becomes the server.
@@ -80,6 +83,11 @@ pub enum Step {
     Proc,
     /// Hide a file of /proc behind the null device.
     Mask { at: PathBuf },
+    /// A folder of memory or of the persistent home.
+    Folder { at: PathBuf },
+    /// The same on the way to a mount, bound onto itself: a mount point cannot be renamed (EBUSY, rename(2)). The server
+    /// would otherwise move what is mounted below to where Landlock and the broker take it for something else.
+    Hold { at: PathBuf },
     /// A symbolic link of the new root.
     Link { at: PathBuf, target: PathBuf },
     /// A small synthetic file of the new root.
@@ -114,7 +122,11 @@ pub enum Step {
         broker: bool,
     },
     /// The system calls that may be made; last, since everything above needs more. Those of the broker wait for it.
-    Filter { spawn: bool, broker: bool },
+    Filter {
+        spawn: bool,
+        broker: bool,
+        files: Brokered,
+    },
     /// Become the server.
     Execute {
         program: PathBuf,
@@ -140,6 +152,8 @@ pub struct Bind {
 pub struct Rule {
     pub at: PathBuf,
     pub rights: Rights,
+    /// Rights left out, since the broker decides instead.
+    pub without: Brokered,
 }
 
 /// Sets of Landlock rights by purpose.
@@ -216,13 +230,38 @@ pub fn plan(policy: &Policy, support: &Support) -> Result<Plan, Unenforceable> {
     let limits = limits::choose(policy, support);
     let network = network(policy, support)?;
     let broker = network.is_some();
+    let files = Files::of(
+        policy,
+        FIXED.iter().map(|(at, _)| at.into()).chain(programs(policy)),
+    );
+    if files.is_some() && !broker {
+        return Err(no_files(policy));
+    }
     Ok(Plan {
         landlock_abi: support.landlock_abi,
-        init: joining(&limits).chain(init(policy, network.as_ref())).collect(),
-        server: server(policy, support, broker, &limits),
+        init: joining(&limits)
+            .chain(init(policy, network.as_ref(), files.as_ref()))
+            .collect(),
+        server: server(policy, support, broker, &limits, files.as_ref()),
         limits,
         network,
+        files,
     })
+}
+
+/// There is nobody to ask about files.
+fn no_files(policy: &Policy) -> Unenforceable {
+    let (field, cure) = match policy.exclusions.is_empty() {
+        false => ("exclude", "mount folders that hold nothing to be excluded"),
+        true => ("access = \"write\"", "mount read-only"),
+    };
+    Unenforceable {
+        field: format!("{field} of filesystem.mounts"),
+        reason: "it needs the kernel to hand system calls to us, which this host does not".into(),
+        cure: format!(
+            "use Linux 5.14 or newer, outside of other sandboxes, or {cure}; `mcp-sandbox doctor` tries it"
+        ),
+    }
 }
 
 /// What the broker goes by, if there can be one. A box without a network can do without.
@@ -259,7 +298,7 @@ fn joining(limits: &Enforcement) -> impl Iterator<Item = Step> {
     joins.then_some(Step::JoinGroups).into_iter()
 }
 
-fn init(policy: &Policy, network: Option<&Network>) -> Vec<Step> {
+fn init(policy: &Policy, network: Option<&Network>, files: Option<&Files>) -> Vec<Step> {
     let user = &policy.process.user;
     let mut steps = vec![
         Step::ForgetCaller,
@@ -284,6 +323,8 @@ fn init(policy: &Policy, network: Option<&Network>) -> Vec<Step> {
         },
     ]);
     steps.extend(home(policy));
+    let executing = programs(policy).filter(|_| home_is_brokered(policy, files));
+    steps.extend(executing.map(|at| Step::Folder { at }));
     steps.extend(devices());
     steps.push(Step::Proc);
     let of_root = MASKED_FROM_ROOT.iter().filter(|_| user.uid == 0);
@@ -306,6 +347,9 @@ fn init(policy: &Policy, network: Option<&Network>) -> Vec<Step> {
             }),
     );
     steps.extend(var_tmp(policy));
+    if files.is_some() {
+        steps.extend(ways(policy).into_iter().map(|at| Step::Hold { at }));
+    }
     steps.extend(binds(policy).into_iter().map(Step::Bind));
     steps.extend([
         Step::NoNestedNamespaces,
@@ -345,13 +389,28 @@ fn binds(policy: &Policy) -> Vec<Bind> {
     binds
 }
 
-/// Every directory between a read-only mount and a writable one around it, bound onto itself: a mount point cannot be
+/// Every folder of the home or of memory on the way to a mount, an outer one first.
+fn ways(policy: &Policy) -> BTreeSet<PathBuf> {
+    let bases = [Path::new("/tmp"), Path::new("/dev/shm"), &policy.home.at];
+    let mounted = |at: &Path| policy.mounts.iter().any(|mount| at.starts_with(&mount.at));
+    let above = policy
+        .mounts
+        .iter()
+        .flat_map(|mount| mount.at.ancestors().skip(1));
+    let writable = |at: &&Path| bases.iter().any(|base| at.starts_with(base) && at != base);
+    let made = |at: &&Path| *at != policy.home.at && !mounted(at);
+    above.filter(writable).filter(made).map(Path::to_owned).collect()
+}
+
+/// Every directory between a mount and a writable one around it, bound onto itself: a mount point cannot be
 /// renamed (EBUSY, rename(2)), any other directory could, and the server would put its own where the mount was. The
 /// Landlock rule of the writable mount covers them.
 fn holds(policy: &Policy) -> Vec<Bind> {
     let mounts = &policy.mounts;
-    let fixed = mounts.iter().filter(|mount| mount.access == Access::Read);
-    let between: BTreeSet<&Path> = fixed.flat_map(|mount| mount.at.ancestors().skip(1)).collect();
+    let between: BTreeSet<&Path> = mounts
+        .iter()
+        .flat_map(|mount| mount.at.ancestors().skip(1))
+        .collect();
     let hold = |at: &Path| {
         let around = mounts.iter().filter(|outer| at.starts_with(&outer.at));
         let outer = around.max_by_key(|outer| outer.at.components().count())?;
@@ -421,7 +480,30 @@ fn devices() -> impl Iterator<Item = Step> {
         .chain(links)
 }
 
-fn server(policy: &Policy, support: &Support, broker: bool, limits: &Enforcement) -> Vec<Step> {
+/// Folders of the home that programs are installed into. Where the home around them is the broker's, they stay the
+/// kernel's, which executes nothing else there.
+const PROGRAMS: [&str; 3] = [".cache", ".local", ".npm"];
+
+fn programs(policy: &Policy) -> impl Iterator<Item = PathBuf> {
+    let home = policy.home.at.clone();
+    let mounted = |at: &PathBuf| !policy.mounts.iter().any(|mount| mount.at == *at);
+    PROGRAMS
+        .into_iter()
+        .map(move |name| home.join(name))
+        .filter(mounted)
+}
+
+fn home_is_brokered(policy: &Policy, files: Option<&Files>) -> bool {
+    files.is_some_and(|files| files.brokered_at(&policy.home.at).any())
+}
+
+fn server(
+    policy: &Policy,
+    support: &Support,
+    broker: bool,
+    limits: &Enforcement,
+    files: Option<&Files>,
+) -> Vec<Step> {
     let mut steps = vec![
         Step::NewSession,
         Step::ChangeDirectory(policy.command.cwd.clone()),
@@ -437,12 +519,13 @@ fn server(policy: &Policy, support: &Support, broker: bool, limits: &Enforcement
         Step::NoNewPrivileges,
         Step::Landlock {
             abi: support.landlock_abi,
-            rules: rules(policy),
+            rules: rules(policy, files),
             broker,
         },
         Step::Filter {
             spawn: policy.process.spawn,
             broker,
+            files: files.map(Files::brokered).unwrap_or_default(),
         },
         Step::Execute {
             program: policy.command.program.clone(),
@@ -453,33 +536,41 @@ fn server(policy: &Policy, support: &Support, broker: bool, limits: &Enforcement
     steps
 }
 
+/// What every box has.
+const FIXED: [(&str, Rights); 6] = [
+    ("/", Rights::List),
+    ("/etc", Rights::Data),
+    ("/proc", Rights::Data),
+    ("/dev", Rights::Device),
+    ("/dev/shm", Rights::Write),
+    ("/tmp", Rights::Write),
+];
+
 /// One rule per place of the box, from the same list the mounts come from.
-fn rules(policy: &Policy) -> Vec<Rule> {
-    let fixed = [
-        ("/", Rights::List),
-        ("/etc", Rights::Data),
-        ("/proc", Rights::Data),
-        ("/dev", Rights::Device),
-        ("/dev/shm", Rights::Write),
-        ("/tmp", Rights::Write),
-    ];
-    let fixed = fixed.into_iter().map(|(at, rights)| Rule {
-        at: at.into(),
+fn rules(policy: &Policy, files: Option<&Files>) -> Vec<Rule> {
+    let rule = |at: &Path, rights| Rule {
+        at: at.to_owned(),
         rights,
-    });
-    let home = Rule {
-        at: policy.home.at.clone(),
-        rights: Rights::Write,
+        without: files.map(|files| files.brokered_at(at)).unwrap_or_default(),
     };
-    let mounts = policy.mounts.iter().map(|mount| Rule {
-        at: mount.at.clone(),
-        rights: match mount.access {
+    let fixed = FIXED.map(|(at, rights)| rule(Path::new(at), rights));
+    let home = rule(&policy.home.at, Rights::Write);
+    let executing = programs(policy).filter(|_| home_is_brokered(policy, files));
+    let executing = executing.map(|at| rule(&at, Rights::Write));
+    let mounts = policy.mounts.iter().map(|mount| {
+        let rights = match mount.access {
             Access::Write => Rights::Write,
             Access::Read if mount.at.starts_with("/etc") => Rights::Data,
             Access::Read => Rights::Read,
-        },
+        };
+        rule(&mount.at, rights)
     });
-    fixed.chain([home]).chain(mounts).collect()
+    fixed
+        .into_iter()
+        .chain([home])
+        .chain(executing)
+        .chain(mounts)
+        .collect()
 }
 
 impl Plan {
@@ -533,6 +624,8 @@ impl fmt::Display for Step {
             Step::Terminals => f.write_str("mount private terminals at /dev/pts"),
             Step::Proc => f.write_str("mount /proc of this box, read-only"),
             Step::Mask { at } => write!(f, "hide {} if it exists", path(at)),
+            Step::Folder { at } => write!(f, "make the folder {}", path(at)),
+            Step::Hold { at } => write!(f, "make the folder {} and hold it in place", path(at)),
             Step::Link { at, target } => write!(f, "link {} to {}", path(at), path(target)),
             Step::File { at, content } => write!(f, "write {} ({} bytes)", path(at), content.len()),
             Step::NoNestedNamespaces => f.write_str("allow no namespace below this one"),
@@ -556,20 +649,29 @@ impl fmt::Display for Step {
                     (false, _) => "",
                 };
                 let scopes = if *abi >= 6 { ", scopes" } else { "" };
+                let brokered = match rules.iter().any(|rule| rule.without.any()) {
+                    true => ", none for files that are the broker's",
+                    false => "",
+                };
                 let rules = rules.len();
                 write!(
                     f,
-                    "enforce Landlock ABI {abi}: {rules} path rules{connect}{scopes}"
+                    "enforce Landlock ABI {abi}: {rules} path rules{brokered}{connect}{scopes}"
                 )
             }
-            Step::Filter { spawn, broker } => {
+            Step::Filter { spawn, broker, files } => {
                 let children = if *spawn { "" } else { ", no child processes" };
                 let calls = filter::allowed_names().count();
                 write!(f, "allow {calls} system calls{children}")?;
-                match broker {
-                    true => write!(f, "; {} wait for the broker", filter::BROKERED.calls.join(", ")),
-                    false => Ok(()),
+                if *broker {
+                    write!(f, "; {} wait for the broker", filter::BROKERED.calls.join(", "))?;
                 }
+                f.write_str(match (files.reads, files.writes) {
+                    (true, true) => ", so does what opens or changes files",
+                    (true, false) => ", so does what opens files",
+                    (false, true) => ", so does what changes files",
+                    (false, false) => "",
+                })
             }
             Step::Execute { program, argv, env } => {
                 write!(

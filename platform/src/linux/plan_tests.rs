@@ -37,6 +37,8 @@ fn small() -> Policy {
             },
             mount("/home/a/notes", "/work/notes", Access::Read),
         ],
+        exclusions: Vec::new(),
+        protected: Vec::new(),
         links: vec![Link {
             at: "/bin".into(),
             target: "usr/bin".into(),
@@ -105,6 +107,7 @@ fn rule(at: &str, rights: Rights) -> Rule {
     Rule {
         at: at.into(),
         rights,
+        without: Brokered::default(),
     }
 }
 
@@ -215,6 +218,7 @@ fn a_whole_plan() {
         Step::Filter {
             spawn: false,
             broker: true,
+            files: Brokered::default(),
         },
         Step::Execute {
             program: "/usr/bin/server".into(),
@@ -245,7 +249,7 @@ fn a_persistent_home_is_bound_where_the_memory_would_be() {
 }
 
 #[test]
-fn what_lies_around_a_read_only_mount_is_held_in_place() {
+fn what_lies_around_a_mount_is_held_in_place() {
     let mut policy = small();
     policy.mounts = vec![
         mount("/repo", "/w", Access::Write),
@@ -264,9 +268,38 @@ fn what_lies_around_a_read_only_mount_is_held_in_place() {
         "bind \"/out\" at \"/w/a/out\", writable",
         "bind \"/out/x\" at \"/w/a/out/x\", writable",
         "bind \"/deep\" at \"/w/a/out/x/y\", read-only",
+        "bind \"/repo/c\" at \"/w/c\", writable",
         "bind \"/data\" at \"/w/c/d\", writable",
     ];
     assert_eq!(found, expected);
+}
+
+/// Landlock takes nothing away below a place, so what is the broker's is left out of the rights of all around it.
+#[test]
+fn what_is_brokered_has_no_rights_of_the_kernels() {
+    let mut policy = small();
+    let pattern = crate::files::Pattern::parse(".env", "line").unwrap();
+    policy.exclusions = vec![crate::files::Exclusion {
+        base: "/data".into(),
+        patterns: vec![pattern],
+    }];
+    policy.mounts = vec![
+        mount("/data", "/home/a/way/data", Access::Read),
+        mount("/tools", "/home/a/tools", Access::Read),
+    ];
+    let plan = plan(&policy, &Support::full()).unwrap();
+    let without = |at: &str| {
+        let rule = rules_of(&plan).iter().find(|rule| rule.at == Path::new(at));
+        rule.unwrap().without.reads
+    };
+    assert!(without("/home/a/way/data") && without("/home/a"));
+    assert!(!without("/home/a/tools") && !without("/tmp") && !without("/home/a/.npm"));
+    let held = Step::Hold {
+        at: "/home/a/way".into(),
+    };
+    assert!(plan.init.contains(&held));
+    policy.exclusions.clear();
+    assert_eq!(super::plan(&policy, &Support::full()).unwrap().files, None);
 }
 
 #[test]
@@ -404,9 +437,9 @@ fn innermost<'a>(at: &Path, policy: &'a Policy) -> Option<&'a Mount> {
     around.max_by_key(|mount| mount.at.components().count())
 }
 
-/// Whether the server could rename the directory `at`, and with it a read-only mount.
+/// Whether the server could rename the directory `at`, and with it a mount.
 fn is_hold(at: &Path, policy: &Policy) -> bool {
-    let fixed = |mount: &Mount| mount.access == Access::Read && mount.at != at && mount.at.starts_with(at);
+    let fixed = |mount: &Mount| mount.at != at && mount.at.starts_with(at);
     let movable = |outer: &Mount| outer.access == Access::Write && outer.at != at;
     policy.mounts.iter().any(fixed) && innermost(at, policy).is_some_and(movable)
 }
@@ -464,7 +497,11 @@ proptest! {
         prop_assert!(drop < no_new && no_new < landlock && landlock < filter);
         prop_assert_eq!((filter, execute), (server.len() - 2, server.len() - 1));
         prop_assert_eq!(&server[drop], &Step::DropCapabilities { keep: policy.process.capabilities.clone() });
-        prop_assert_eq!(&server[filter], &Step::Filter { spawn: policy.process.spawn, broker: true });
+        prop_assert_eq!(&server[filter], &Step::Filter {
+            spawn: policy.process.spawn,
+            broker: true,
+            files: Brokered::default(),
+        });
     }
 
     #[test]

@@ -16,6 +16,7 @@ use nix::sys::socket::{AddressFamily, SockaddrLike, SockaddrStorage, getpeername
 use nix::sys::stat::{Mode, fstat, umask};
 use seccompiler::sock_filter;
 
+use super::places::Brokered;
 use super::plan::{Plan, Rights, Rule, Step};
 use super::report::{Report, Who};
 use super::{limits, sys, terminal};
@@ -132,10 +133,14 @@ pub fn landlock(plan: &Plan) -> nix::Result<RulesetCreated> {
     };
     let abi = version(*abi);
     let mut ruleset = ruleset(abi, *broker).map_err(|_| Errno::EINVAL)?;
-    for Rule { at, rights } in rules {
+    for Rule { at, rights, without } in rules {
         let path = CString::new(at.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
         let fd = sys::openat2(sys::cwd(), &path, libc::O_PATH, sys::RESOLVE_NO_SYMLINKS)?;
-        ruleset = allow(ruleset, fd.as_fd(), access(*rights, abi))?;
+        ruleset = allow(ruleset, fd.as_fd(), access(*rights, abi) & !brokered(*without))?;
+    }
+    // One that is reached by a link lies elsewhere, or is not executed.
+    if let Some(Ok(program)) = brokered_program(plan, rules) {
+        ruleset = allow(ruleset, program.as_fd(), access(Rights::Read, abi))?;
     }
     standard_streams(ruleset, abi)
 }
@@ -200,6 +205,35 @@ fn access(rights: Rights, abi: ABI) -> BitFlags<AccessFs> {
         Rights::Device => (read | AccessFs::WriteFile | AccessFs::IoctlDev) & AccessFs::from_all(abi),
         Rights::Write => AccessFs::from_all(abi),
     }
+}
+
+/// Rights that are the broker's. A socket can be made past it: its name holds no content, and bind(2) is not the file
+/// broker's.
+fn brokered(without: Brokered) -> BitFlags<AccessFs> {
+    let mut rights = BitFlags::EMPTY;
+    if without.reads {
+        rights |= AccessFs::ReadFile | AccessFs::Execute;
+    }
+    if without.writes {
+        rights |= AccessFs::WriteFile | AccessFs::Truncate | AccessFs::Refer;
+        rights |= AccessFs::RemoveDir | AccessFs::RemoveFile;
+        rights |= AccessFs::MakeReg | AccessFs::MakeDir | AccessFs::MakeSym | AccessFs::MakeFifo;
+        rights |= AccessFs::MakeChar | AccessFs::MakeBlock;
+    }
+    rights
+}
+
+/// The program itself, where it lies in a place that the kernel executes nothing from; it is judged before the launch.
+fn brokered_program(plan: &Plan, rules: &[Rule]) -> Option<nix::Result<OwnedFd>> {
+    let program = plan.server.iter().find_map(|step| match step {
+        Step::Execute { program, .. } => Some(program),
+        _ => None,
+    })?;
+    let mut around = rules.iter().filter(|rule| rule.without.reads);
+    around.any(|rule| program.starts_with(&rule.at)).then(|| {
+        let path = CString::new(program.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
+        sys::openat2(sys::cwd(), &path, libc::O_PATH, sys::RESOLVE_NO_SYMLINKS)
+    })
 }
 
 fn restrict(rules: Option<RulesetCreated>) -> nix::Result<()> {

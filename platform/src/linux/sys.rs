@@ -55,6 +55,41 @@ pub fn openat2(dir: BorrowedFd, path: &CStr, flags: i32, resolve: u64) -> Result
     }
 }
 
+/// openat2(2) with `O_CLOEXEC`, tried `times` times while concurrent renames keep it from an answer (EAGAIN): whoever
+/// renames all the time must not hold us.
+pub fn openat2_bounded(
+    dir: BorrowedFd,
+    path: &CStr,
+    flags: i32,
+    resolve: u64,
+    times: u32,
+) -> Result<OwnedFd> {
+    // SAFETY: open_how is plain data for which all zeroes is valid.
+    let mut how: libc::open_how = unsafe { std::mem::zeroed() };
+    how.flags = (flags | libc::O_CLOEXEC) as u64;
+    how.resolve = resolve;
+    let attempt = || {
+        // SAFETY: path is NUL-terminated, how lives across the call and its size is given.
+        owned(unsafe {
+            libc::syscall(
+                libc::SYS_openat2,
+                dir.as_raw_fd(),
+                path.as_ptr(),
+                &how as *const libc::open_how,
+                size_of::<libc::open_how>(),
+            )
+        })
+    };
+    let mut result = attempt();
+    for _ in 1..times {
+        match result {
+            Err(Errno::EAGAIN | Errno::EINTR) => result = attempt(),
+            other => return other,
+        }
+    }
+    result
+}
+
 /// An extended attribute of at most 16 bytes, getxattr(2).
 pub fn attribute(path: &std::path::Path, name: &str) -> Option<Vec<u8>> {
     let path = CString::new(std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str())).ok()?;

@@ -107,6 +107,20 @@ impl Tree {
         )
     }
 
+    /// Makes a folder, unless it is there.
+    pub fn folder(&self, at: &Path) -> Result<()> {
+        make_directories(self.root.as_fd(), at, 0o755).map(drop)
+    }
+
+    /// Makes a folder and mounts it onto itself.
+    pub fn hold(&self, at: &Path) -> Result<()> {
+        self.folder(at)?;
+        let target = self.open_with(at, libc::O_PATH | libc::O_DIRECTORY)?;
+        sys::attach(sys::clone_tree(target.as_fd(), c"")?.as_fd(), target.as_fd(), c"")?;
+        self.forget_below(at);
+        Ok(())
+    }
+
     /// Makes a symbolic link, in place of another one that a persistent home kept from an earlier run.
     pub fn link(&self, at: &Path, target: &Path) -> Result<()> {
         let (parent, name) = self.parent(at)?;

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Name, Refusal};
+use crate::files::FileDenial;
 
 /// One destination that was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub struct Denials(Arc<Shared>);
 
 struct Shared {
     counts: Mutex<BTreeMap<Destination, u64>>,
+    files: Mutex<BTreeMap<PathBuf, u64>>,
+    first_file: Box<dyn Fn(&FileDenial) + Send + Sync>,
     /// Called for each destination when it is first refused.
     first: Box<dyn Fn(&Denial) + Send + Sync>,
 }
@@ -40,11 +44,19 @@ const MOST_DESTINATIONS: usize = 256;
 
 /// The host of the entry that counts what is past the limit.
 pub const OTHERS: &str = "other destinations";
+/// The same of files.
+pub const OTHER_FILES: &str = "other files";
 
 impl Denials {
-    pub fn new(first: impl Fn(&Denial) + Send + Sync + 'static) -> Self {
+    /// `first` and `first_file` are called for what is refused for the first time.
+    pub fn new(
+        first: impl Fn(&Denial) + Send + Sync + 'static,
+        first_file: impl Fn(&FileDenial) + Send + Sync + 'static,
+    ) -> Self {
         Denials(Arc::new(Shared {
             counts: Mutex::default(),
+            files: Mutex::default(),
+            first_file: Box::new(first_file),
             first: Box::new(first),
         }))
     }
@@ -68,6 +80,33 @@ impl Denials {
         if new {
             (self.0.first)(&denial);
         }
+    }
+
+    /// Counts a file, and reports one that is new.
+    pub fn record_file(&self, denial: FileDenial) {
+        let new = {
+            let mut counts = self.0.files.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = counts.contains_key(&denial.path);
+            let full = !known && counts.len() >= MOST_DESTINATIONS;
+            let key = match full {
+                true => PathBuf::from(OTHER_FILES),
+                false => denial.path.clone(),
+            };
+            *counts.entry(key).or_default() += 1;
+            !known && !full
+        };
+        if new {
+            (self.0.first_file)(&denial);
+        }
+    }
+
+    /// Every file and how often it was refused, in order.
+    pub fn files(&self) -> Vec<(PathBuf, u64)> {
+        let counts = self.0.files.lock().unwrap_or_else(PoisonError::into_inner);
+        counts
+            .iter()
+            .map(|(path, count)| (path.clone(), *count))
+            .collect()
     }
 
     /// Every destination and how often it was refused, in order.
@@ -127,9 +166,12 @@ mod tests {
     fn denials() -> (Denials, Arc<AtomicUsize>) {
         let told = Arc::new(AtomicUsize::new(0));
         let telling = Arc::clone(&told);
-        let denials = Denials::new(move |_| {
-            telling.fetch_add(1, Ordering::Relaxed);
-        });
+        let denials = Denials::new(
+            move |_| {
+                telling.fetch_add(1, Ordering::Relaxed);
+            },
+            |_| {},
+        );
         (denials, told)
     }
 

@@ -4,6 +4,7 @@
 //! one line per attack: `NAME done: evidence`, `NAME stopped: ERRNO` or `NAME killed: SIGNAL`. It exits with 0 if
 //! all were done, else with 1. The evidence is escaped, so a line is a line.
 
+mod file_races;
 mod files;
 mod inherited;
 mod kernel;
@@ -64,6 +65,7 @@ fn attacks() -> impl Iterator<Item = &'static Attack> {
         sockets::ATTACKS,
         files::ATTACKS,
         inherited::ATTACKS,
+        file_races::ATTACKS,
         swapped::ATTACKS,
         races::ATTACKS,
         load::ATTACKS,

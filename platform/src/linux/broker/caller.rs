@@ -146,6 +146,12 @@ pub fn memory(thread: Pid, address: u64, length: usize) -> nix::Result<Vec<u8>> 
     }
 }
 
+/// The root that the thread's paths begin at, which is the same for all of the box: nobody in it may change it.
+pub fn root(thread: Pid) -> nix::Result<OwnedFd> {
+    let path = CString::new(format!("/proc/{thread}/root")).map_err(|_| Errno::EINVAL)?;
+    sys::openat2(sys::cwd(), &path, libc::O_PATH | libc::O_DIRECTORY, 0)
+}
+
 /// Where the paths of a thread begin. Taken while its call waits for certain; what is found from there is the box's.
 pub struct Place {
     root: OwnedFd,
@@ -155,9 +161,8 @@ pub struct Place {
 
 impl Place {
     pub fn of(thread: Pid) -> nix::Result<Self> {
-        let path = CString::new(format!("/proc/{thread}/root")).map_err(|_| Errno::EINVAL)?;
         Ok(Place {
-            root: sys::openat2(sys::cwd(), &path, libc::O_PATH | libc::O_DIRECTORY, 0)?,
+            root: root(thread)?,
             folder: std::fs::read_link(format!("/proc/{thread}/cwd")).map_err(|_| Errno::ENOENT)?,
         })
     }

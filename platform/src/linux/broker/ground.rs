@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use super::super::inspect::Inspector;
 use super::super::names::{Names, StubSockets};
+use super::super::places::Files;
 use super::super::sockets::{self, NetworkCookie};
+use super::files::Desk;
 use crate::net::{Denial, Denials, Network, Refusal, Verdict};
 
 /// What the broker goes by.
@@ -22,6 +24,8 @@ pub struct Ground {
     pub(super) user: (u32, u32),
     /// The server keeps CAP_NET_BIND_SERVICE.
     pub(super) binds_low_ports: bool,
+    /// For calls on files, if any are the broker's.
+    pub(super) desk: Option<Desk>,
 }
 
 /// Sockets that init has opened in the box's network.
@@ -56,8 +60,21 @@ impl Ground {
             boxed,
             user,
             binds_low_ports,
+            desk: None,
             network,
         })
+    }
+}
+
+impl Ground {
+    /// With calls on files to be answered as well.
+    ///
+    /// # Errors
+    /// EINVAL for rules that cannot be compiled.
+    pub fn with_files(mut self, files: Option<&Files>, landlock_abi: u32) -> nix::Result<Self> {
+        let desk = files.map(|files| Desk::new(files, &self.denials, landlock_abi));
+        self.desk = desk.transpose()?;
+        Ok(self)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The broker: performs connect(2), bind(2) and listen(2) for the server.
+//! The broker: performs connect(2), bind(2) and listen(2) for the server, and what [`files`] says.
 //!
 //! The network namespace of the box has only a loopback, so a socket made in it leads nowhere by itself. A connect(2) to
 //! something that is allowed is carried out on a new socket of the host's network, which then takes the place of the
@@ -14,6 +14,7 @@ mod again;
 mod caller;
 mod dial;
 mod duplicate;
+mod files;
 mod ground;
 mod identity;
 mod local;
@@ -41,6 +42,7 @@ use super::sockets::{NetworkCookie, Socket};
 use address::{Address, Asked, MOST_BYTES};
 use caller::{Callers, Place};
 use duplicate::Duplicate;
+use files::Desk;
 pub use ground::{Ground, Opened};
 use identity::Identity;
 use options::Options;
@@ -55,6 +57,8 @@ struct Broker {
     identity: Identity,
     callers: Callers,
     pending: Pending,
+    /// Where calls on files are answered, if any are ours.
+    desk: Option<Desk>,
     witness: Witness,
     /// When the box last made an epoll instance, if it ever did.
     epoll_made: Option<Instant>,
@@ -101,7 +105,8 @@ pub fn start(listener: OwnedFd, ground: Ground) -> nix::Result<()> {
     let mut broker = Broker::new(Listener::new(listener), ground)?;
     let thread = thread::Builder::new().name("broker".into()).stack_size(STACK);
     let serve = move || {
-        if broker.identity.keep_only_what_is_needed().is_ok() {
+        let alone = broker.identity.keep_only_what_is_needed();
+        if alone.and_then(|()| files::own_umask()).is_ok() {
             broker.serve();
         }
     };
@@ -118,7 +123,7 @@ fn raise_limit() {
 }
 
 impl Broker {
-    fn new(listener: Listener, ground: Ground) -> nix::Result<Self> {
+    fn new(listener: Listener, mut ground: Ground) -> nix::Result<Self> {
         let (uid, gid) = ground.user;
         Ok(Broker {
             listener,
@@ -126,6 +131,7 @@ impl Broker {
             identity: Identity::of(uid, gid),
             callers: Callers::default(),
             pending: Pending::new()?,
+            desk: ground.desk.take(),
             witness: Witness::new()?,
             epoll_made: None,
             options: [None, None],
@@ -186,7 +192,7 @@ impl Broker {
                 self.epoll_made = Some(Instant::now());
                 Ok(Answer::CarryOut)
             }
-            _ => Err(Errno::ENOSYS),
+            _ => self.file(notification),
         };
         self.finish(
             notification.id,

@@ -12,6 +12,7 @@ use nix::unistd::{getgid, getuid};
 
 use super::super::broker::{self, Ground, Opened};
 use super::super::clone::{Side, clone};
+use super::super::places::Brokered;
 use super::super::report::{Report, Who};
 use super::super::sockets::NetworkCookie;
 use super::super::{compile, sys};
@@ -70,7 +71,7 @@ fn install() -> Result<(), Trouble> {
 
 /// Puts the server's filter on this process; its listener.
 fn filtered() -> nix::Result<OwnedFd> {
-    let filter = compile::server(true, true).map_err(|_| Errno::EINVAL)?;
+    let filter = compile::server(true, true, Brokered::default()).map_err(|_| Errno::EINVAL)?;
     prctl::set_no_new_privs()?;
     sys::install_filter_with_listener(&filter)
 }
@@ -149,6 +150,6 @@ fn serve(channel: BorrowedFd, port: u16) -> Result<(), Trouble> {
         inspector: None,
     };
     let user = (getuid().as_raw(), getgid().as_raw());
-    let ground = Ground::new(&network, &Denials::new(|_| {}), opened, user, false)?;
+    let ground = Ground::new(&network, &Denials::new(|_| {}, |_| {}), opened, user, false)?;
     Ok(broker::start(listener, ground)?)
 }

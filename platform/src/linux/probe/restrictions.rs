@@ -18,6 +18,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, pipe2};
 
 use super::super::clone::{Side, clone, fork};
+use super::super::places::Brokered;
 use super::super::{compile, sys};
 use super::child::{Trouble, in_child, readable, refused, sleep};
 use super::{Ability, required};
@@ -142,7 +143,7 @@ fn no_new_privileges() -> Result<&'static str, Trouble> {
 /// The very filter that servers get.
 fn filter() -> Result<&'static str, Trouble> {
     in_child(|| {
-        let filter = compile::server(true, false).map_err(|_| Errno::EINVAL)?;
+        let filter = compile::server(true, false, Brokered::default()).map_err(|_| Errno::EINVAL)?;
         prctl::set_no_new_privs()?;
         sys::install_filter(&filter)?;
         refused(clone(0).map(drop), Errno::ENOSYS)?;

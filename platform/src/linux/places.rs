@@ -1,0 +1,154 @@
+//! The places of the box, and at which of them the broker opens and changes files in place of the kernel.
+//!
+//! Landlock gives rights to a folder and all below it and takes none away further down. So where the broker must be
+//! asked, the rights are left out: of the mount with the rules, and of every place around it. What the filter does not
+//! hand to the broker, whatever it is, then ends at Landlock; and what the broker leaves to the kernel may be raced as one
+//! likes, since the kernel does nothing there that the broker would have to judge.
+
+use std::path::{Path, PathBuf};
+
+use crate::files::{Exclusion, Pattern};
+use crate::{Access, HomeKind, Policy};
+
+/// Who decides about files in this run, where it is not the kernel alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Files {
+    pub exclusions: Vec<Exclusion>,
+    pub protected: Vec<Pattern>,
+    /// Every place of the box that has a Landlock rule.
+    pub places: Vec<Place>,
+}
+
+/// A mount or a folder of the box.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub at: PathBuf,
+    /// What it shows of the host; nothing for memory.
+    pub source: Option<PathBuf>,
+    pub brokered: Brokered,
+}
+
+/// What is not the kernel's to decide at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Brokered {
+    /// Opening for reading, and execution: the kernel executes nothing there.
+    pub reads: bool,
+    /// Opening for writing, and every change of names.
+    pub writes: bool,
+}
+
+impl Place {
+    /// What a path of the box that lies here is on the host; nothing for memory.
+    pub fn host_path(&self, path: &Path) -> Option<PathBuf> {
+        let inner = path.strip_prefix(&self.at).ok()?;
+        let source = self.source.as_ref()?;
+        Some(match inner.as_os_str().is_empty() {
+            true => source.clone(),
+            false => source.join(inner),
+        })
+    }
+}
+
+impl Brokered {
+    pub fn or(self, other: Self) -> Self {
+        Brokered {
+            reads: self.reads || other.reads,
+            writes: self.writes || other.writes,
+        }
+    }
+
+    pub fn any(self) -> bool {
+        self.reads || self.writes
+    }
+}
+
+impl Files {
+    /// The rules of a policy; nothing where it has none that could bite.
+    pub fn of(policy: &Policy, fixed: impl Iterator<Item = PathBuf>) -> Option<Self> {
+        let needs: Vec<(&Path, Brokered)> = policy
+            .mounts
+            .iter()
+            .map(|mount| (mount.at.as_path(), needs(policy, &mount.source, mount.access)))
+            .filter(|(_, brokered)| brokered.any())
+            .collect();
+        if needs.is_empty() {
+            return None;
+        }
+        let home = match &policy.home.kind {
+            HomeKind::Persistent(source) => Some(source.clone()),
+            HomeKind::Ephemeral(_) => None,
+        };
+        let mounts = policy
+            .mounts
+            .iter()
+            .map(|mount| (mount.at.clone(), Some(mount.source.clone())));
+        let all = fixed.map(|at| (at, None)).chain([(policy.home.at.clone(), home)]);
+        let places = all.chain(mounts).map(|(at, source)| {
+            let below = needs.iter().filter(|(inner, _)| inner.starts_with(&at));
+            let brokered = below.fold(Brokered::default(), |sum, (_, one)| sum.or(*one));
+            Place { at, source, brokered }
+        });
+        Some(Files {
+            places: places.collect(),
+            exclusions: policy.exclusions.clone(),
+            protected: policy.protected.clone(),
+        })
+    }
+
+    /// The place that a path of the box lies in.
+    pub fn place_of(&self, path: &Path) -> Option<&Place> {
+        let around = self.places.iter().filter(|place| path.starts_with(&place.at));
+        // The last of equals: a mount at the home's place covers it.
+        around.max_by_key(|place| place.at.components().count())
+    }
+
+    /// What is brokered anywhere.
+    pub fn brokered(&self) -> Brokered {
+        let each = self.places.iter().map(|place| place.brokered);
+        each.fold(Brokered::default(), Brokered::or)
+    }
+
+    /// What is brokered at exactly this place.
+    pub fn brokered_at(&self, at: &Path) -> Brokered {
+        let each = self.places.iter().filter(|place| place.at == at);
+        each.fold(Brokered::default(), |sum, place| sum.or(place.brokered))
+    }
+}
+
+/// What the rules ask for at a mount.
+fn needs(policy: &Policy, source: &Path, access: Access) -> Brokered {
+    let excluding = policy
+        .exclusions
+        .iter()
+        .any(|one| source.starts_with(&one.base) || one.base.starts_with(source));
+    let writable = access == Access::Write;
+    Brokered {
+        reads: excluding,
+        writes: writable && (excluding || !policy.protected.is_empty()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(at: &str, reads: bool) -> Place {
+        Place {
+            at: at.into(),
+            source: None,
+            brokered: Brokered { reads, writes: false },
+        }
+    }
+
+    #[test]
+    fn the_innermost_place_counts() {
+        let files = Files {
+            exclusions: Vec::new(),
+            protected: Vec::new(),
+            places: vec![place("/", false), place("/a", true), place("/a/b", false)],
+        };
+        let reads = |path: &str| files.place_of(Path::new(path)).unwrap().brokered.reads;
+        assert!(reads("/a") && reads("/a/x") && reads("/a/bb"));
+        assert!(!reads("/a/b/x") && !reads("/ab") && !reads("/"));
+    }
+}

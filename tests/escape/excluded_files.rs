@@ -1,0 +1,391 @@
+//! Files that a mount shows and the server does not get, and files that it may read and not change: every call, every
+//! other name, and races.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::common::{Host, answer, binaries, hosts, is_root, words};
+
+/// What a folder needs to be excluded and protected in.
+struct Ground<'h> {
+    host: &'h Host,
+    folder: PathBuf,
+    /// Nothing is excluded, all may be changed.
+    open: PathBuf,
+    shut: PathBuf,
+    /// Whether the controls are made: once is enough.
+    controls: bool,
+}
+
+const WRITABLE: &str = "writable_sensitive = [\".git\", \"HEAD\", \".envrc\"]";
+
+fn ground(host: &Host) -> Ground<'_> {
+    let folder = host.folder().join("ground");
+    let profile = |name: &str, exclude: &str, more: &str| {
+        let mount = format!(
+            "{{ path = \"{}\", access = \"write\"{exclude} }}",
+            folder.display()
+        );
+        host.file(
+            name,
+            &format!("version = 1\n[filesystem]\nmounts = [{mount}]\n{more}\n"),
+        )
+    };
+    let open = profile("open.toml", "", WRITABLE);
+    let exclude = ", exclude = [\".env\", \"/secrets/\", \"a/b/key\", \"*.pem\", \"!public.pem\"]";
+    let shut = profile("shut.toml", exclude, "");
+    let ground = Ground {
+        host,
+        folder,
+        open,
+        shut,
+        controls: is_root() == host.is_root(),
+    };
+    ground.refill();
+    ground
+}
+
+impl Ground<'_> {
+    /// The same files again, whatever was done to them.
+    fn refill(&self) {
+        let _ = fs::remove_dir_all(&self.folder);
+        for folder in [
+            "",
+            "secrets",
+            "public",
+            "a",
+            "a/b",
+            "free",
+            ".git",
+            ".git/hooks",
+            "held",
+        ] {
+            self.host.directory(&format!("ground/{folder}"));
+        }
+        for (name, content) in [
+            (".env", "secret"),
+            ("secrets/file", "secret"),
+            ("a/b/key", "secret"),
+            ("some.pem", "secret"),
+            ("public.pem", "plain"),
+            ("public/file", "plain"),
+            ("open", "plain"),
+            ("free..", "free"),
+            (".envrc", "kept"),
+            (".git/config", "kept"),
+            (".git/hooks/pre-commit", "kept"),
+            (".git/index", "free"),
+        ] {
+            self.host.file(&format!("ground/{name}"), content);
+        }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.join(name).display().to_string()
+    }
+
+    fn attack(&self, profile: &Path, attack: &[&str]) -> crate::common::Answer {
+        self.host.boxed(words([&"--profile", &profile]), attack)
+    }
+
+    /// Each attack succeeds where nothing is excluded or protected, and none of them here.
+    #[track_caller]
+    fn only_open(&self, attacks: &[Vec<String>]) {
+        let words = |attack: &[String]| -> Vec<String> {
+            let word = |word: &String| match word.strip_prefix('@') {
+                Some(name) => self.path(name),
+                None => word.clone(),
+            };
+            attack.iter().map(word).collect()
+        };
+        for attack in attacks.iter().filter(|_| self.controls) {
+            self.refill();
+            let words = words(attack);
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            self.attack(&self.open, &words).done();
+        }
+        self.refill();
+        let all: Vec<Vec<String>> = attacks.iter().map(|attack| words(attack)).collect();
+        let all = all.join(&",".to_owned());
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        let answer = self.attack(&self.shut, &all);
+        assert_eq!(answer.all().count(), attacks.len());
+        for ((_, line), attack) in answer.all().zip(attacks) {
+            assert_eq!(line, "stopped: EACCES", "{attack:?}");
+        }
+        self.unchanged();
+    }
+
+    #[track_caller]
+    fn unchanged(&self) {
+        for name in [".env", "secrets/file", "a/b/key", "some.pem"] {
+            assert_eq!(
+                fs::read_to_string(self.folder.join(name)).unwrap(),
+                "secret",
+                "{name}"
+            );
+        }
+        for name in [".envrc", ".git/config", ".git/hooks/pre-commit"] {
+            assert_eq!(
+                fs::read_to_string(self.folder.join(name)).unwrap(),
+                "kept",
+                "{name}"
+            );
+        }
+    }
+}
+
+fn attack(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+#[test]
+fn what_is_excluded_is_not_read_and_all_else_is() {
+    for host in hosts() {
+        let ground = ground(&host);
+        let names = ["@.env", "@secrets/file", "@a/b/key", "@some.pem", "@free/../.env"];
+        ground.only_open(&names.map(|name| attack(&["read", name])));
+        for name in ["open", "public/file", "public.pem", ".envrc"] {
+            ground.attack(&ground.shut, &["read", &ground.path(name)]).done();
+        }
+        // Names may be seen.
+        let names = ground
+            .attack(&ground.shut, &["list", &ground.path("secrets")])
+            .done();
+        assert_eq!(names, "file");
+    }
+}
+
+#[test]
+fn no_call_changes_what_is_excluded_or_protected() {
+    let truncating = libc::O_TRUNC.to_string();
+    for host in hosts() {
+        let ground = ground(&host);
+        let mut attacks = Vec::new();
+        for name in ["@.env", "@.envrc", "@.git/config", "@.git/hooks/pre-commit"] {
+            let acts = ["write", "append", "truncate", "create", "remove"];
+            attacks.extend(acts.map(|act| attack(&[act, name])));
+            attacks.push(attack(&["rename", name, "@new"]));
+            attacks.push(attack(&["hard-link", name, "@new"]));
+            attacks.push(attack(&["rename", "@open", name]));
+            attacks.push(attack(&["exchange", name, "@open"]));
+            attacks.push(attack(&["exchange", "@open", name]));
+            // Without a right to write.
+            attacks.push(attack(&["open", name, &truncating]));
+        }
+        ground.only_open(&attacks);
+    }
+}
+
+#[test]
+fn nothing_new_gets_such_a_name() {
+    for host in hosts() {
+        let ground = ground(&host);
+        let mut attacks = Vec::new();
+        for name in [
+            "@free/.env",
+            "@free/.ENV",
+            "@secrets/new",
+            "@free/.envrc",
+            "@.git/hooks/new",
+        ] {
+            let acts = ["create-new", "make-folder", "pipe-node"];
+            attacks.extend(acts.map(|act| attack(&[act, name])));
+            let acts = ["symlink", "hard-link", "rename"];
+            attacks.extend(acts.map(|act| attack(&[act, "@open", name])));
+            attacks.push(attack(&["unnamed-file", "@free", name]));
+        }
+        attacks.push(attack(&["unnamed-file", "@secrets", "@free/new"]));
+        ground.only_open(&attacks);
+    }
+}
+
+#[test]
+fn no_folder_moves_away_from_its_pattern_or_under_one() {
+    for host in hosts() {
+        let ground = ground(&host);
+        let renames = [
+            ("@secrets", "@free/x"),
+            ("@a", "@free/x"),
+            ("@a/b", "@free/x"),
+            ("@.git", "@free/x"),
+            ("@.git/hooks", "@free/x"),
+            ("@public", "@free/.git"),
+        ];
+        let mut attacks: Vec<_> = renames
+            .iter()
+            .map(|(from, to)| attack(&["rename", from, to]))
+            .collect();
+        for (one, two) in [("@a", "@public"), ("@public", "@.git")] {
+            attacks.push(attack(&["exchange", one, two]));
+        }
+        // What would stand for a repository without being one that patterns lead into.
+        attacks.push(attack(&["symlink", "@public", "@free/.git"]));
+        attacks.push(attack(&["create-new", "@free/.git"]));
+        ground.only_open(&attacks);
+        let (free, other) = (ground.path("free"), ground.path("other"));
+        ground.attack(&ground.shut, &["rename", &free, &other]).done();
+    }
+}
+
+/// The server's own memory lies around a mount in its home: a folder on the way to the mount must stay where it is.
+#[test]
+fn what_lies_around_a_mount_stays_where_it_is() {
+    for host in hosts() {
+        let source = host.directory("outside");
+        host.file("outside/.env", "secret");
+        let at = host.home().join("way/to/mount");
+        let moved = host.home().join(".cache/moved");
+        for access in ["read", "write"] {
+            let mount = format!(
+                "{{ path = \"{}\", at = \"{}\", access = \"{access}\", exclude = [\".env\"] }}",
+                source.display(),
+                at.display()
+            );
+            let text = format!("version = 1\n[filesystem]\nmounts = [{mount}]\n");
+            let profile = host.file("held.toml", &text);
+            let boxed = |attack: &[&str]| host.boxed(words([&"--profile", &profile]), attack);
+            let path = |path: &Path| path.display().to_string();
+            let way = path(&host.home().join("way"));
+            for from in [way.clone(), format!("{way}/to"), path(&at)] {
+                for to in [format!("{way}2"), path(&moved)] {
+                    let read = format!("{to}/to/mount/.env");
+                    let answer = boxed(&["rename", &from, &to, ",", "read", &read]);
+                    answer.all_stopped();
+                }
+            }
+            boxed(&["read", &path(&at.join(".env"))]).stopped("EACCES");
+            let own = path(&host.home().join("own"));
+            let renamed = format!("{own}2");
+            let answer = boxed(&["make-folder", &own, ",", "rename", &own, &renamed]);
+            assert!(answer.all().all(|(_, line)| line == "done: done"), "{answer:?}");
+        }
+    }
+}
+
+#[test]
+fn other_names_lead_to_the_same_answer() {
+    for host in hosts() {
+        let ground = ground(&host);
+        let link = |name: &str, to: &str| {
+            let path = ground.folder.join(name);
+            std::os::unix::fs::symlink(to, path).expect("a link");
+        };
+        let shut = |attack: &[&str]| ground.attack(&ground.shut, attack);
+        link("free/link", "../.env");
+        link("free/absolute", &ground.path(".env"));
+        link("free/folder", "../secrets");
+        link("free/nowhere", "../.git/hooks/post-commit");
+        for name in ["free/link", "free/absolute", "free/folder/file"] {
+            shut(&["read", &ground.path(name)]).stopped("EACCES");
+            ground.attack(&ground.open, &["read", &ground.path(name)]).done();
+        }
+        shut(&["create", &ground.path("free/nowhere")]).stopped("EACCES");
+        assert!(!ground.folder.join(".git/hooks/post-commit").exists());
+        for way in [
+            "/proc/self/root",
+            "/proc/self/cwd/../../../../../..",
+            "/proc/thread-self/root",
+        ] {
+            shut(&["read", &format!("{way}{}", ground.path(".env"))]).stopped("EACCES");
+        }
+        // Hard links that the user has made, before and after others were asked about.
+        for (from, to) in [
+            (".env", "twin-of-env"),
+            ("open", "twin-of-open"),
+            (".git/config", "twin-of-config"),
+        ] {
+            fs::hard_link(ground.folder.join(from), ground.folder.join(to)).expect("a hard link");
+        }
+        shut(&["read", &ground.path("twin-of-env")]).stopped("EACCES");
+        shut(&["read", &ground.path("twin-of-open")]).done();
+        shut(&["write", &ground.path("twin-of-config")]).stopped("EACCES");
+        shut(&["write", &ground.path("twin-of-open")]).done();
+        ground.unchanged();
+    }
+}
+
+/// Nothing that lies where files are excluded is executed by the kernel, whatever its name is by then.
+#[test]
+fn what_is_excluded_is_not_executed() {
+    for host in hosts() {
+        let ground = ground(&host);
+        let program = ground.folder.join("some.pem");
+        fs::copy("/bin/true", &program).expect("a program");
+        let run = |profile: &Path| {
+            let script = format!("exec {}", program.display());
+            let mut command = host.run(words([&"--profile", &profile]));
+            command.args(["/bin/sh", "-c", &script]);
+            command.status().expect("it is started").code()
+        };
+        assert_eq!(run(&ground.shut), Some(126));
+        assert_eq!(run(&ground.open), Some(0));
+    }
+}
+
+#[test]
+fn a_pipe_without_its_other_side_keeps_nobody_waiting() {
+    for host in hosts() {
+        let ground = ground(&host);
+        let pipe = ground.path("free/pipe");
+        let (nothing, other) = (["read", &pipe], ["read", &ground.path("open")]);
+        let made = [
+            "pipe-node",
+            &pipe,
+            ",",
+            nothing[0],
+            nothing[1],
+            ",",
+            other[0],
+            other[1],
+        ];
+        let answer = ground.attack(&ground.shut, &made);
+        let answers: Vec<&str> = answer.all().map(|(_, line)| line).collect();
+        assert_eq!(answers, ["done: made", "done: ", "done: plain"]);
+    }
+}
+
+#[test]
+fn races_are_lost() {
+    /// Of each of two; one box after the other.
+    const SECONDS: &str = "12";
+    for host in hosts() {
+        let ground = ground(&host);
+        let folder = ground.folder.display().to_string();
+        host.file("ground/secrets/file", "secret");
+        let run = |profile: &Path, race: &str, seconds: &str| {
+            let mut command = host.run(words([&"--profile", &profile]));
+            command.arg(&binaries().probe).args([race, &folder, seconds]);
+            answer(command).done()
+        };
+        let counts = |said: &str| -> Vec<(u64, u64)> {
+            let number = |text: &str, key: &str| -> u64 {
+                let after = text.split(key).nth(1).expect("a count");
+                after
+                    .split_whitespace()
+                    .next()
+                    .and_then(|number| number.parse().ok())
+                    .expect("a number")
+            };
+            said.split(';')
+                .map(|race| (number(race, "right "), number(race, "wrong ")))
+                .collect()
+        };
+        // Where nothing is excluded each race is won: it is one.
+        let said = run(&ground.open, "race-reads", "2");
+        assert!(counts(&said).iter().all(|(_, wrong)| *wrong > 0), "{said}");
+        let said = run(&ground.shut, "race-reads", SECONDS);
+        assert!(
+            counts(&said)
+                .iter()
+                .all(|(right, wrong)| *right > 0 && *wrong == 0),
+            "{said}"
+        );
+        let said = run(&ground.shut, "race-writes", SECONDS);
+        assert!(counts(&said).iter().all(|(right, _)| *right > 0), "{said}");
+        ground.unchanged();
+        run(&ground.open, "race-writes", "2");
+        let kept = fs::read_to_string(ground.folder.join(".envrc"));
+        assert!(kept.is_ok_and(|text| text != "kept"), "the race is one");
+    }
+}
