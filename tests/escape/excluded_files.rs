@@ -120,14 +120,14 @@ impl Ground<'_> {
     fn unchanged(&self) {
         for name in [".env", "secrets/file", "a/b/key", "some.pem"] {
             assert_eq!(
-                fs::read_to_string(self.folder.join(name)).unwrap(),
+                fs::read_to_string(self.folder.join(name)).expect("a file"),
                 "secret",
                 "{name}"
             );
         }
         for name in [".envrc", ".git/config", ".git/hooks/pre-commit"] {
             assert_eq!(
-                fs::read_to_string(self.folder.join(name)).unwrap(),
+                fs::read_to_string(self.folder.join(name)).expect("a file"),
                 "kept",
                 "{name}"
             );
