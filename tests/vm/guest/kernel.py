@@ -48,14 +48,14 @@ def runs(user: bool = True) -> None:
     assert (run.returncode, run.stdout) == (0, "in the box\n"), f"run: {run}"
 
 
-def refuses(why: str, cure: str) -> None:
-    """Doctor and run both say why, and nothing runs; doctor has the cure, and run points there."""
+def refuses(why: str, cure: str, hint: str) -> None:
+    """Doctor and run both say why, and nothing runs; doctor has the cure, and run a hint."""
     doctor, run = sandbox("doctor"), sandbox("run", "--", "echo", "in the box")
     assert doctor.returncode != 0, f"doctor: {doctor}"
     assert run.returncode == 125 and run.stdout == "", f"run: {run}"
     for text in (why, cure):
         assert text in doctor.stdout + doctor.stderr, f"{text!r} in {doctor}"
-    for text in (why, "mcp-sandbox doctor"):
+    for text in (why, hint):
         assert text in run.stderr, f"{text!r} in {run}"
 
 
@@ -64,7 +64,8 @@ def user_namespaces() -> str:
     works()
     setting("unprivileged_userns_clone", 0)
     try:
-        refuses("kernel.unprivileged_userns_clone is 0", "sysctl -w kernel.unprivileged_userns_clone=1")
+        cure = "sysctl -w kernel.unprivileged_userns_clone=1"
+        refuses("kernel.unprivileged_userns_clone is 0", cure, "mcp-sandbox doctor")
         runs(user=False)
     finally:
         setting("unprivileged_userns_clone", 1)
@@ -75,7 +76,7 @@ def user_namespaces() -> str:
 def no_landlock() -> str:
     """Without it in the list of modules nothing runs; the control is every other boot."""
     assert "landlock" not in modules(), modules()
-    refuses("Landlock", "add landlock to the list after lsm=")
+    refuses("has no Landlock", "add landlock to the list after lsm=", 'add "landlock" to the lsm= list')
     return ""
 
 
