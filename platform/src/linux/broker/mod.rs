@@ -144,8 +144,17 @@ impl Broker {
     }
 
     /// Serves until no process of the box is left.
+    ///
+    /// While nothing is pending there is nothing to wait for but the next call, and the kernel wakes a thread that waits
+    /// in the ioctl itself sooner than one in poll(2).
     fn serve(&mut self) {
         loop {
+            if self.pending.is_empty() {
+                if self.serve_next().is_err() {
+                    return;
+                }
+                continue;
+            }
             let timeout = self.pending.timeout(Instant::now());
             let Ok((called, ready)) = self.wait(timeout) else {
                 return;
@@ -153,20 +162,25 @@ impl Broker {
             if called.intersects(PollFlags::POLLHUP | PollFlags::POLLERR) {
                 return;
             }
-            if called.contains(PollFlags::POLLIN) {
-                match self.listener.receive() {
-                    Ok(Some(notification)) => {
-                        self.handle(&notification);
-                        self.prepare_socket();
-                    }
-                    Ok(None) => {}
-                    Err(_) => return,
-                }
+            if called.contains(PollFlags::POLLIN) && self.serve_next().is_err() {
+                return;
             }
             if ready || self.pending.is_due(Instant::now()) {
                 self.serve_pending();
             }
         }
+    }
+
+    /// The next call; waits for it if there is none.
+    ///
+    /// # Errors
+    /// The listener has no more to give.
+    fn serve_next(&mut self) -> nix::Result<()> {
+        if let Some(notification) = self.listener.receive()? {
+            self.handle(&notification);
+            self.prepare_socket();
+        }
+        Ok(())
     }
 
     fn wait(&self, timeout: PollTimeout) -> nix::Result<(PollFlags, bool)> {

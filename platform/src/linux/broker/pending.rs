@@ -83,6 +83,10 @@ impl Pending {
         PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     pub fn is_due(&self, now: Instant) -> bool {
         let mut entries = self.entries.values();
         !self.entries.is_empty()
