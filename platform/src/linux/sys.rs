@@ -33,61 +33,42 @@ pub const RESOLVE_BENEATH: u64 = libc::RESOLVE_BENEATH;
 
 /// openat2(2) with `O_CLOEXEC`. Retries the EAGAIN that a concurrent rename causes.
 pub fn openat2(dir: BorrowedFd, path: &CStr, flags: i32, resolve: u64) -> Result<OwnedFd> {
-    // SAFETY: open_how is plain data for which all zeroes is valid.
-    let mut how: libc::open_how = unsafe { std::mem::zeroed() };
-    how.flags = (flags | libc::O_CLOEXEC) as u64;
-    how.resolve = resolve;
     loop {
-        // SAFETY: path is NUL-terminated, how lives across the call and its size is given.
-        let result = unsafe {
-            libc::syscall(
-                libc::SYS_openat2,
-                dir.as_raw_fd(),
-                path.as_ptr(),
-                &how as *const libc::open_how,
-                size_of::<libc::open_how>(),
-            )
-        };
-        match owned(result) {
+        match openat2_once(dir, path, flags, resolve) {
             Err(Errno::EAGAIN | Errno::EINTR) => continue,
             other => return other,
         }
     }
 }
 
-/// openat2(2) with `O_CLOEXEC`, tried `times` times while concurrent renames keep it from an answer (EAGAIN): whoever
-/// renames all the time must not hold us.
-pub fn openat2_bounded(
-    dir: BorrowedFd,
-    path: &CStr,
-    flags: i32,
-    resolve: u64,
-    times: u32,
-) -> Result<OwnedFd> {
-    // SAFETY: open_how is plain data for which all zeroes is valid.
-    let mut how: libc::open_how = unsafe { std::mem::zeroed() };
-    how.flags = (flags | libc::O_CLOEXEC) as u64;
-    how.resolve = resolve;
-    let attempt = || {
-        // SAFETY: path is NUL-terminated, how lives across the call and its size is given.
-        owned(unsafe {
-            libc::syscall(
-                libc::SYS_openat2,
-                dir.as_raw_fd(),
-                path.as_ptr(),
-                &how as *const libc::open_how,
-                size_of::<libc::open_how>(),
-            )
-        })
-    };
-    let mut result = attempt();
-    for _ in 1..times {
+/// The same, tried a few times at most: a server that renames all the time must not hold us.
+pub fn openat2_for_server(dir: BorrowedFd, path: &CStr, flags: i32, resolve: u64) -> Result<OwnedFd> {
+    const TIMES: u32 = 32;
+    let mut result = openat2_once(dir, path, flags, resolve);
+    for _ in 1..TIMES {
         match result {
-            Err(Errno::EAGAIN | Errno::EINTR) => result = attempt(),
+            Err(Errno::EAGAIN | Errno::EINTR) => result = openat2_once(dir, path, flags, resolve),
             other => return other,
         }
     }
     result
+}
+
+fn openat2_once(dir: BorrowedFd, path: &CStr, flags: i32, resolve: u64) -> Result<OwnedFd> {
+    // SAFETY: open_how is plain data for which all zeroes is valid.
+    let mut how: libc::open_how = unsafe { std::mem::zeroed() };
+    how.flags = (flags | libc::O_CLOEXEC) as u64;
+    how.resolve = resolve;
+    // SAFETY: path is NUL-terminated, how lives across the call and its size is given.
+    owned(unsafe {
+        libc::syscall(
+            libc::SYS_openat2,
+            dir.as_raw_fd(),
+            path.as_ptr(),
+            &how as *const libc::open_how,
+            size_of::<libc::open_how>(),
+        )
+    })
 }
 
 /// An extended attribute of at most 16 bytes, getxattr(2).

@@ -180,6 +180,6 @@ impl Place {
         absolute.extend_from_slice(path);
         let absolute = CString::new(absolute).map_err(|_| Errno::EINVAL)?;
         let resolve = libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_MAGICLINKS;
-        sys::openat2(self.root.as_fd(), &absolute, libc::O_PATH, resolve)
+        sys::openat2_for_server(self.root.as_fd(), &absolute, libc::O_PATH, resolve)
     }
 }

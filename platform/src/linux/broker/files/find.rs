@@ -39,9 +39,6 @@ pub struct Entry {
 /// What the kernel adds to the path of an object whose name is gone (proc_pid_fd(5)).
 pub const GONE: &str = " (deleted)";
 
-/// How often renames elsewhere can keep us from an answer.
-const TIMES: u32 = 32;
-
 /// The object that a name leads to. Links are followed inside the box's `root` alone, the last one if `follow`; the links
 /// of /proc that lead to open files are not, since they would be ours.
 ///
@@ -72,7 +69,7 @@ pub fn named_object(root: BorrowedFd, name: Name, follow: bool) -> nix::Result<F
         return Err(Errno::ESTALE);
     }
     let resolve = libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_SYMLINKS;
-    let here = sys::openat2_bounded(root, &path, libc::O_PATH, resolve, TIMES)?;
+    let here = sys::openat2_for_server(root, &path, libc::O_PATH, resolve)?;
     let here = Found::of(Held::Own(here))?;
     let same = (here.stat.st_dev, here.stat.st_ino) == (found.stat.st_dev, found.stat.st_ino);
     same.then_some(here).ok_or(Errno::ESTALE)
@@ -109,10 +106,10 @@ fn open(root: BorrowedFd, base: &Base, path: &[u8], flags: i32) -> nix::Result<O
     let c_path = CString::new(path).map_err(|_| Errno::EINVAL)?;
     let in_root = libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_MAGICLINKS;
     let Base::Folder(folder) = base else {
-        return sys::openat2_bounded(root, &c_path, flags, in_root, TIMES);
+        return sys::openat2_for_server(root, &c_path, flags, in_root);
     };
     let below = libc::RESOLVE_BENEATH | libc::RESOLVE_NO_MAGICLINKS;
-    match sys::openat2_bounded(folder.as_fd(), &c_path, flags, below, TIMES) {
+    match sys::openat2_for_server(folder.as_fd(), &c_path, flags, below) {
         Err(Errno::EXDEV) => {}
         other => return other,
     }
@@ -120,7 +117,7 @@ fn open(root: BorrowedFd, base: &Base, path: &[u8], flags: i32) -> nix::Result<O
     absolute.push(b'/');
     absolute.extend_from_slice(path);
     let absolute = CString::new(absolute).map_err(|_| Errno::EINVAL)?;
-    sys::openat2_bounded(root, &absolute, flags, in_root, TIMES)
+    sys::openat2_for_server(root, &absolute, flags, in_root)
 }
 
 /// The name of an object, relative to the root of the mount tree it lies in, which is the box's root.
