@@ -1,5 +1,6 @@
 //! Printing for people and pipes: a reader that went away is no error.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::os::fd::AsFd as _;
 
@@ -29,6 +30,24 @@ pub fn warn(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
+const PIPE_BUF: usize = 4096;
+
+/// At most so many bytes of a line: its beginning and its end.
+fn shortened(line: &str, most: usize) -> Cow<'_, str> {
+    const GAP: &str = " … ";
+    if line.len() <= most {
+        return line.into();
+    }
+    let boundary = |at: &usize| line.is_char_boundary(*at);
+    let tail = (line.len() - most / 4..line.len())
+        .find(boundary)
+        .unwrap_or(line.len());
+    let head = (0..most - (line.len() - tail) - GAP.len())
+        .rfind(boundary)
+        .unwrap_or(0);
+    format!("{}{GAP}{}", &line[..head], &line[tail..]).into()
+}
+
 /// Writes one line to stderr if that takes it at once. Whoever serves the server must not wait for a client that does not
 /// read.
 pub fn warn_at_once(line: &str) {
@@ -37,6 +56,21 @@ pub fn warn_at_once(line: &str) {
     let ready = poll(&mut fds, PollTimeout::ZERO).is_ok() && fds[0].any().unwrap_or(false);
     if ready {
         // Up to PIPE_BUF bytes, a pipe that is ready takes a line whole (pipe(7)).
+        let line = shortened(line, PIPE_BUF - 1);
         let _ = stderr.lock().write_all(format!("{line}\n").as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shortened;
+
+    #[test]
+    fn a_long_line_keeps_its_beginning_and_its_end() {
+        assert_eq!(shortened("short", 10), "short");
+        let line = format!("begin{}end", "é".repeat(5000));
+        let short = shortened(&line, 4095);
+        assert!(short.len() <= 4095 && short.len() > 4000, "{}", short.len());
+        assert!(short.starts_with("beginé") && short.ends_with("éend") && short.contains(" … "));
     }
 }
