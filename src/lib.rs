@@ -1,11 +1,13 @@
 //! mcp-sandbox: run any MCP server in a box that the operating system enforces.
 //!
 //! One direction: what was typed ([`cli`]), what it means here ([`profile`], [`runtime`], [`policy`]), what
-//! is done about it (the platform package), what a person reads ([`commands`], [`error`]).
+//! is done about it (the platform package), what a person reads ([`commands`], [`error`]). Beside it stand the
+//! configuration files of MCP clients ([`edit`]).
 
 pub mod cli;
 pub mod commands;
 pub mod duration;
+pub mod edit;
 pub mod error;
 pub mod host;
 pub mod net;
