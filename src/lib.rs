@@ -2,9 +2,10 @@
 //!
 //! One direction: what was typed ([`cli`]), what it means here ([`profile`], [`runtime`], [`policy`]), what
 //! is done about it (the platform package), what a person reads ([`commands`], [`error`]). Beside it stand the
-//! configuration files of MCP clients ([`edit`]).
+//! configuration files of MCP clients ([`clients`], [`edit`]).
 
 pub mod cli;
+pub mod clients;
 pub mod commands;
 pub mod duration;
 pub mod edit;
