@@ -2,7 +2,7 @@
 //!
 //! One direction: what was typed ([`cli`]), what it means here ([`profile`], [`runtime`], [`policy`]), what
 //! is done about it (the platform package), what a person reads ([`commands`], [`error`]). Beside it stand the
-//! configuration files of MCP clients ([`clients`], [`edit`]).
+//! configuration files of MCP clients ([`clients`], [`edit`], [`wrap`]).
 
 pub mod cli;
 pub mod clients;
@@ -15,6 +15,7 @@ pub mod net;
 pub mod policy;
 pub mod profile;
 pub mod runtime;
+pub mod wrap;
 
 use std::process::ExitCode;
 
