@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::duration;
 use crate::error::printable;
@@ -47,6 +47,8 @@ pub enum Command {
         #[arg(required = true, value_name = "PROFILE")]
         profiles: Vec<String>,
     },
+    /// Judge profiles by good practice: findings with their cure, and a grade
+    Lint(Lint),
     /// Show what a server could see, do and reach, without starting it
     Explain(Explain),
     /// Say whether a server could reach a host or have a file, and by which line of which file
@@ -187,6 +189,44 @@ pub struct Explain {
     /// The server and its arguments; without them the profile's own command
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub struct Lint {
+    /// Names of profiles or their files; without them the one that fits COMMAND, else `default`
+    #[arg(value_name = "PROFILE")]
+    pub profiles: Vec<String>,
+    /// Judge this context alone; without it the profile by itself and with each of its contexts
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// How to print the findings
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+    pub format: LintFormat,
+    /// End with 1 where a finding is of this severity or worse
+    #[arg(long, value_enum, value_name = "SEVERITY", default_value = "high")]
+    pub fail_on: FailOn,
+    /// The server and its arguments, to find the profile that fits
+    #[arg(last = true, value_name = "COMMAND", conflicts_with = "profiles")]
+    pub command: Vec<OsString>,
+}
+
+/// How `lint` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LintFormat {
+    Text,
+    Json,
+    /// SARIF 2.1.0, as code scanning of CI services reads it
+    Sarif,
+}
+
+/// From which severity on `lint` fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    Never,
+    Low,
+    Medium,
+    High,
+    Critical,
 }
 
 #[derive(Debug, Args)]

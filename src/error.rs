@@ -99,7 +99,8 @@ impl Diagnostic {
         self.labelled("warning")
     }
 
-    fn labelled(&self, label: &str) -> String {
+    /// The finding with another word than `error`.
+    pub fn labelled(&self, label: &str) -> String {
         let file = printable(&self.file);
         let place = self
             .place

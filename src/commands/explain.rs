@@ -11,25 +11,31 @@ use super::{limits, out, plan, reach, request};
 use crate::cli::Explain;
 use crate::error::{Error, printable};
 use crate::host::Facts;
+use crate::lint;
 use crate::policy::{self, Resolved};
+use crate::profile::Host;
 use crate::runtime::SYSTEM_REASON;
 
 /// Resolves and shows; starts nothing, makes nothing.
 pub fn run(args: Explain) -> Result<(), Error> {
-    let resolved = policy::resolve(&request(args.policy, args.command), &Facts::gather()?)?;
+    let facts = Facts::gather()?;
+    let resolved = policy::resolve(&request(args.policy, args.command), &facts)?;
     let (plan, support) = plan(&resolved)?;
     if args.json {
-        let json = json(&resolved, &plan, &support);
+        let json = json(&resolved, &plan, &support, &facts.profile);
         return out::print(&format!("{json:#}\n"));
     }
-    out::print(&format!("{}\n", text(&resolved, &plan).trim_end()))
+    out::print(&format!(
+        "{}\n",
+        text(&resolved, &plan, &facts.profile).trim_end()
+    ))
 }
 
 /// The policy for a person.
-pub fn text(resolved: &Resolved, plan: &Plan) -> String {
+pub fn text(resolved: &Resolved, plan: &Plan, host: &Host) -> String {
     let policy = &resolved.policy;
     let sections = [
-        ("Profile", profile(resolved)),
+        ("Profile", profile(resolved, host)),
         ("Command", command(policy)),
         ("Sees", sees(resolved)),
         ("Reaches", reach::lines(&policy.network)),
@@ -58,14 +64,28 @@ const WIDTH: usize = 78;
 /// Columns of the access before a path.
 const ACCESS: usize = 7;
 
-fn profile(resolved: &Resolved) -> Vec<String> {
+fn profile(resolved: &Resolved, host: &Host) -> Vec<String> {
     let name = printable(&resolved.policy.profile);
     let name = match resolved.picked {
         true => format!("{name} (it fits the command)"),
         false => name,
     };
-    let description = resolved.description.as_ref().map(printable);
-    std::iter::once(name).chain(description).collect()
+    let description = resolved.profile.description.as_ref();
+    let description = description.map(|text| printable(&text.value));
+    std::iter::once(name)
+        .chain(description)
+        .chain([graded(resolved, host)])
+        .collect()
+}
+
+/// What `lint` makes of the profile, flags included.
+fn graded(resolved: &Resolved, host: &Host) -> String {
+    let found = lint::findings(&resolved.profile, host);
+    let tells = match found.is_empty() {
+        true => "",
+        false => "; `mcp-sandbox lint` tells them",
+    };
+    format!("grade {} ({}{tells})", lint::grade(&found), lint::summary(&found))
 }
 
 fn command(policy: &Policy) -> Vec<String> {
@@ -229,8 +249,9 @@ fn name(access: Access) -> &'static str {
 }
 
 /// The policy for a program. Paths that are not UTF-8 are shown escaped.
-fn json(resolved: &Resolved, plan: &Plan, support: &Support) -> Value {
+fn json(resolved: &Resolved, plan: &Plan, support: &Support, host: &Host) -> Value {
     let policy = &resolved.policy;
+    let found = lint::findings(&resolved.profile, host);
     let mounts: Vec<Value> = policy.mounts.iter().map(mount).collect();
     let (kind, place) = match &policy.home.kind {
         HomeKind::Ephemeral(size) => ("ephemeral", json!(size.0)),
@@ -245,8 +266,9 @@ fn json(resolved: &Resolved, plan: &Plan, support: &Support) -> Value {
     json!({
         "version": 1,
         "profile": policy.profile,
-        "description": resolved.description,
+        "description": resolved.profile.description.as_ref().map(|text| &text.value),
         "profile_fits_command": resolved.picked,
+        "lint": {"grade": lint::grade(&found).to_string(), "counts": super::lint::counts(&found)},
         "tier": "namespaces",
         "support": support,
         "command": {

@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod explain;
 mod failure;
 mod limits;
+pub mod lint;
 mod manual;
 pub mod out;
 pub mod profiles;
@@ -38,6 +39,7 @@ pub fn dispatch(command: Command) -> Result<ExitCode, Error> {
     match command {
         Command::Run(args) => return run::run(args),
         Command::Why(args) => return why::run(args),
+        Command::Lint(args) => return lint::run(args),
         Command::Doctor { json } => return doctor::run(json),
         Command::Demo { json } => return demo::run(json),
         Command::DemoPart(part) => return demo::part(part),

@@ -54,7 +54,7 @@ fn attempt(args: Run, profile: &mut Option<String>, denials: &Denials) -> Result
     *profile = Some(resolved.policy.profile.clone());
     let (plan, _) = plan(&resolved)?;
     if args.dry_run {
-        out::print(&explain::text(&resolved, &plan))?;
+        out::print(&explain::text(&resolved, &plan, &facts.profile))?;
         out::print(&format!("Plan\n{}\n", plan.lines().join("\n")))?;
         return Ok(None);
     }

@@ -111,13 +111,18 @@ fn international(name: &Name) -> Option<Refusal> {
     ))
 }
 
-fn anyones(rule: &Rule, suffix: &Name) -> Option<Refusal> {
+/// Whether anyone can have a name below the suffix.
+pub fn is_anyones(suffix: &Name) -> bool {
     let suffix = suffix.as_str();
     let whole_top = !suffix.contains('.') && !AT_HOME.contains(&suffix);
-    (whole_top || ANYONES.contains(&suffix)).then(|| {
+    whole_top || ANYONES.contains(&suffix)
+}
+
+fn anyones(rule: &Rule, suffix: &Name) -> Option<Refusal> {
+    is_anyones(suffix).then(|| {
         let message = format!(
             "anyone can have a name below {}, and {} allows it",
-            quote(suffix),
+            quote(suffix.as_str()),
             quote(&rule.text)
         );
         (

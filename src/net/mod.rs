@@ -11,7 +11,7 @@ mod pattern;
 mod text;
 
 pub use destination::{Destination, One};
-pub use lint::{remarks, warnings};
+pub use lint::{is_anyones, remarks, warnings};
 pub use pattern::{HostPattern, List};
 
 /// What is wrong with a text, and the hint.

@@ -34,8 +34,8 @@ pub struct Request {
 #[derive(Debug, Clone)]
 pub struct Resolved {
     pub policy: Policy,
-    /// What the profile says about itself.
-    pub description: Option<String>,
+    /// What the policy was made from, flags included.
+    pub profile: Profile,
     /// The mounts that the profile, the flags and the arguments ask for.
     pub asked: Vec<Mount>,
     /// The profile was picked by its `command.match`.
@@ -138,7 +138,7 @@ pub fn resolve(request: &Request, facts: &Facts) -> Result<Resolved, Error> {
     };
     Ok(Resolved {
         policy,
-        description: profile.description.map(|text| text.value),
+        profile,
         asked,
         picked,
         warnings,

@@ -19,7 +19,7 @@ pub struct Sensitive {
 }
 
 /// `~` is the user's home, `${uid}` the user's id, a `*` at the end anything that starts like this.
-const TABLE: [(&str, &str); 96] = [
+const CREDENTIALS: [(&str, &str); 71] = [
     // Keys and tokens of programs.
     ("~/.ssh", "SSH keys and the list of hosts they open"),
     ("~/.gnupg", "GnuPG keys and the agent's sockets"),
@@ -106,7 +106,10 @@ const TABLE: [(&str, &str); 96] = [
     ("/etc/ssh", "the host's SSH keys"),
     ("/etc/ssl/private", "private keys of certificates"),
     ("/root", "the administrator's home"),
-    // Sockets: who can connect to one controls what is behind it, read-only mount or not.
+];
+
+/// Who can connect to one controls what is behind it, read-only mount or not. Written as [`CREDENTIALS`].
+const SOCKETS: [(&str, &str); 25] = [
     ("/run/docker.sock", "the Docker daemon: root on this host"),
     ("/run/containerd", "the containerd daemon: root on this host"),
     ("/run/podman", "the Podman daemon: root on this host"),
@@ -162,9 +165,9 @@ pub fn present(host: &Host) -> Vec<Sensitive> {
         .ssh_auth_sock
         .iter()
         .map(|path| (path.clone(), "the SSH agent's socket: use of every key in it"));
-    let table = TABLE.iter().flat_map(|(pattern, reason)| {
+    let table = table().flat_map(|(_, pattern, reason)| {
         let found = matching(&placed(pattern, host));
-        found.into_iter().map(|path| (path, *reason))
+        found.into_iter().map(move |path| (path, reason))
     });
     let all = table
         .chain(own)
@@ -175,6 +178,63 @@ pub fn present(host: &Host) -> Vec<Sensitive> {
         Some(Sensitive { path, real, reason })
     })
     .collect()
+}
+
+/// What an entry of the tables gives away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Credentials,
+    Socket,
+}
+
+/// An entry of the tables, whether or not this host has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    pub kind: Kind,
+    pub reason: &'static str,
+    /// Absolute; a `*` at its end stands for anything that starts like this.
+    pattern: PathBuf,
+}
+
+/// Every entry of the tables, placed for this user.
+pub fn known(host: &Host) -> impl Iterator<Item = Known> {
+    let known = table().map(|(kind, pattern, reason)| Known {
+        kind,
+        reason,
+        pattern: placed(pattern, host),
+    });
+    known.filter(|known| known.pattern != host.home)
+}
+
+impl Known {
+    /// Whether the path, absolute, is the entry or lies in it.
+    pub fn covers(&self, path: &Path) -> bool {
+        let name = self.pattern.file_name().unwrap_or_default().as_encoded_bytes();
+        let (Some(start), Some(folder)) = (name.strip_suffix(b"*"), self.pattern.parent()) else {
+            return path.starts_with(&self.pattern);
+        };
+        let inner = path.strip_prefix(folder).ok();
+        let first = inner.and_then(|inner| inner.components().next());
+        first.is_some_and(|first| first.as_os_str().as_encoded_bytes().starts_with(start))
+    }
+
+    /// Whether the entry lies below the folder.
+    pub fn lies_below(&self, folder: &Path) -> bool {
+        self.pattern
+            .parent()
+            .is_some_and(|parent| parent.starts_with(folder))
+    }
+
+    /// The entry as messages name it.
+    pub fn name(&self) -> &Path {
+        &self.pattern
+    }
+}
+
+fn table() -> impl Iterator<Item = (Kind, &'static str, &'static str)> {
+    let of = |kind| move |(pattern, reason): (&'static str, &'static str)| (kind, pattern, reason);
+    let credentials = CREDENTIALS.into_iter().map(of(Kind::Credentials));
+    credentials.chain(SOCKETS.into_iter().map(of(Kind::Socket)))
 }
 
 fn placed(pattern: &str, host: &Host) -> PathBuf {
@@ -201,11 +261,11 @@ fn matching(pattern: &Path) -> Vec<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use super::TABLE;
+    use super::table;
 
     #[test]
     fn patterns_have_one_form() {
-        for (pattern, reason) in TABLE {
+        for (_, pattern, reason) in table() {
             assert!(pattern.starts_with("~/") || pattern.starts_with('/'), "{pattern}");
             assert!(
                 !pattern.trim_end_matches('*').contains('*') && !pattern.ends_with('/'),

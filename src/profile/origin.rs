@@ -61,6 +61,21 @@ impl Origin {
         self.place.is_none()
     }
 
+    /// The source as messages show it.
+    pub fn source(&self) -> &str {
+        &self.source.name
+    }
+
+    /// The file, absolute; built-in profiles and flags have none.
+    pub fn file(&self) -> Option<&Path> {
+        self.source.file.as_deref()
+    }
+
+    /// Line and column in characters, counted from 1; flags have none.
+    pub fn place(&self) -> Option<(usize, usize)> {
+        self.place
+    }
+
     /// A finding at this place.
     pub fn diagnostic(&self, message: impl Into<String>, hint: impl Into<String>) -> Diagnostic {
         Diagnostic {

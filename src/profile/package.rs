@@ -148,6 +148,11 @@ pub fn packages(argv: &[OsString], resolve: &impl Fn(&Path) -> Option<PathBuf>) 
     names
 }
 
+/// Whether a program of this name starts packages, and fetches them first.
+pub fn starts_packages(program: &str) -> bool {
+    LAUNCHERS.iter().any(|launcher| launcher.program == program)
+}
+
 /// The index of the script that an interpreter is given, if `argv` starts one.
 pub fn script(argv: &[OsString]) -> Option<usize> {
     let (program, rest) = argv.split_first()?;
@@ -371,7 +376,7 @@ fn without_version(word: &str) -> &str {
 }
 
 /// The last component of a program, without the endings that Windows adds.
-fn program_name(program: &OsStr) -> String {
+pub fn program_name(program: &OsStr) -> String {
     let base = Path::new(program).file_name().map(text).unwrap_or_default();
     let endings = [".exe", ".cmd", ".bat", ".ps1"];
     let ending = endings

@@ -35,7 +35,7 @@ def main() -> int:
         subprocess.run([SERVERS / "setup.sh"], check=True, stdout=sys.stderr)
     if "e" in options.only:
         # Everything that is measured lives where the peer can be reached.
-        peer = network.leave_the_machine()
+        peer = network.away_from_the_machine()
     with peer:
         return measure(options, pss) if options.user is None else as_user(options)
 

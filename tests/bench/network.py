@@ -3,10 +3,14 @@
 Ratios are those of single rounds, bare and boxed one after the other, as in the other measurements.
 """
 
+import contextlib
 import ctypes
 import os
+import shutil
 import subprocess
+import sys
 import tempfile
+import time
 
 from commands import EVERYTHING, PROBE, bare, environment, ours, ours_with_hosts
 from measures import Row, compare, descendants, first_answers, interleaved, ratios, spawn_and_wait
@@ -15,8 +19,8 @@ from session import Session
 NAME = "peer.test"
 # Public by class: an internal address would need a rule of its own.
 PEER, MACHINE = "11.11.1.1", "11.11.1.2"
-CONNECT, REQUEST, DOWNLOAD = 7000, 7001, 7002
-PORTS = f"{NAME}:{CONNECT}-{DOWNLOAD}"
+CONNECT, REQUEST, DOWNLOAD, WEB = 7000, 7001, 7002, 7003
+PORTS = f"{NAME}:{CONNECT}-{WEB}"
 CONNECTIONS = 2000
 
 CLONE_NEWNS, CLONE_NEWNET = 0x20000, 0x40000000
@@ -31,7 +35,7 @@ def work():
         with socket.socket() as connection:
             connection.connect(to)
             if asks:
-                connection.sendall(b"GET / HTTP/1.1\\r\\nHost: peer\\r\\n\\r\\n")
+                connection.sendall(b"GET / HTTP/1.1\\r\\nHost: peer\\r\\nConnection: close\\r\\n\\r\\n")
                 while connection.recv(4096):
                     pass
 start = time.perf_counter()
@@ -43,9 +47,18 @@ for thread in running:
 print(count // threads * threads / (time.perf_counter() - start))
 """
 
+# A real web server, the peer of the figures that other sandboxes are known by.
+NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+NGINX_CONF = f"""
+worker_processes 2; daemon off; pid {{folder}}/pid; error_log /dev/null;
+events {{{{ worker_connections 4096; }}}}
+http {{{{ access_log off; server {{{{ listen {WEB}; location / {{{{ return 200 ok; }}}} }}}} }}}}
+"""
 
-def leave_the_machine() -> subprocess.Popen:
-    """Moves this process into namespaces of its own and starts the peer, which ends with its stdin."""
+
+@contextlib.contextmanager
+def away_from_the_machine():
+    """Moves this process into namespaces of its own, with the peer behind a veth pair."""
     unshare(CLONE_NEWNET | CLONE_NEWNS)
     run("mount", "--make-rprivate", "/")
     peer = subprocess.Popen(
@@ -67,7 +80,10 @@ def leave_the_machine() -> subprocess.Popen:
         hosts.flush()
         os.chmod(hosts.name, 0o644)
         run("mount", "--bind", hosts.name, "/etc/hosts")
-    return peer
+    with peer, serve_web(there) if NGINX else contextlib.nullcontext():
+        yield
+        # It ends with its stdin.
+        peer.stdin.close()
 
 
 def unshare(flags: int) -> None:
@@ -86,6 +102,22 @@ def measure(rounds: int | None, pss) -> list[Row]:
     return [*speed(rounds), *launch(4 * rounds), *resident(max(5, rounds // 2), pss), *first_answer(2 * rounds)]
 
 
+@contextlib.contextmanager
+def serve_web(there: list[str]):
+    """nginx in the peer's network."""
+    with tempfile.TemporaryDirectory() as folder:
+        conf = os.path.join(folder, "conf")
+        with open(conf, "w") as file:
+            file.write(NGINX_CONF.format(folder=folder))
+        web = subprocess.Popen([*there, NGINX, "-c", conf], stderr=subprocess.DEVNULL)
+        time.sleep(0.5)
+        try:
+            yield
+        finally:
+            web.terminate()
+            web.wait()
+
+
 def speed(rounds: int) -> list[Row]:
     rows = [rate("1 GiB download", "MB/s", [PROBE, "download", f"{NAME}:{DOWNLOAD}"], rounds, 0.97)]
     for threads in (1, 8):
@@ -94,9 +126,14 @@ def speed(rounds: int) -> list[Row]:
             words = [str(threads), str(CONNECTIONS)]
             probe = [PROBE, what, f"{NAME}:{port}", *words]
             python = ["/usr/bin/python3", "-c", PYTHON, NAME, str(port), *words, str(asks)]
-            goal = 0.6 if what == "connections" else None
-            rows.append(rate(f"{what}, {by}", "1/s", probe, rounds, goal))
-            rows.append(rate(f"{what}, {by}, Python", "1/s", python, rounds, goal))
+            rows.append(rate(f"{what}, {by}", "1/s", probe, rounds, None))
+            rows.append(rate(f"{what}, {by}, Python", "1/s", python, rounds, None))
+        if NGINX:
+            # The way other sandboxes were measured.
+            python = ["/usr/bin/python3", "-c", PYTHON, NAME, str(WEB), *words, "1"]
+            rows.append(rate(f"requests to nginx, {by}, Python", "1/s", python, rounds, 0.6))
+        else:
+            print("nginx is not installed: requests to it are not measured", file=sys.stderr)
     return rows
 
 

@@ -8,6 +8,7 @@ mod boxed;
 mod default_box;
 mod explain;
 mod flags;
+mod lint;
 mod pages;
 mod runtimes;
 mod why;

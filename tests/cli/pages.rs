@@ -79,6 +79,7 @@ fn a_reader_that_went_away_is_no_error() {
         &["explain", "--json", "--", "true"],
         &["run", "--dry-run", "--", "true"],
         &["check", "default"],
+        &["lint", "default"],
     ] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);

@@ -5,14 +5,14 @@
 
 use std::collections::HashMap;
 use std::ffi::CString;
+use std::fs::File;
 use std::io::IoSliceMut;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, openat};
-use nix::sys::stat::Mode;
 use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use nix::unistd::Pid;
 
@@ -25,8 +25,9 @@ pub struct Callers(HashMap<Pid, Caller>);
 /// What is kept of a thread.
 struct Caller {
     pidfd: OwnedFd,
-    /// `/proc/THREAD/fdinfo`, opened once: it stays this thread's, and leads nowhere when the thread has ended.
-    descriptors: Option<OwnedFd>,
+    /// `/proc/THREAD/fdinfo/NUMBER` of the number that was asked for last. The kernel looks the number up whenever the file
+    /// is read; it stays this thread's, and tells nothing when the thread has ended.
+    flags: Option<(RawFd, File)>,
     /// Its numbers of epoll instances, and when they were looked for.
     epolls: Option<(Instant, Vec<RawFd>)>,
 }
@@ -55,12 +56,10 @@ impl Callers {
         if self.0.len() >= MOST_KEPT {
             self.0.clear();
         }
-        let descriptors = None;
-        let epolls = None;
         let caller = Caller {
             pidfd,
-            descriptors,
-            epolls,
+            flags: None,
+            epolls: None,
         };
         self.0.insert(thread, caller);
         fd
@@ -93,19 +92,13 @@ impl Callers {
 
     fn flags(&mut self, thread: Pid, number: RawFd) -> Option<i32> {
         let caller = self.0.get_mut(&thread)?;
-        if caller.descriptors.is_none() {
-            let path = CString::new(format!("/proc/{thread}/fdinfo")).ok()?;
-            caller.descriptors = sys::openat2(sys::cwd(), &path, libc::O_PATH | libc::O_DIRECTORY, 0).ok();
-        }
-        let name = CString::new(number.to_string()).ok()?;
-        let file = openat(
-            caller.descriptors.as_ref()?,
-            name.as_c_str(),
-            OFlag::O_RDONLY | OFlag::O_CLOEXEC,
-            Mode::empty(),
-        );
+        let file = match caller.flags.take() {
+            Some((of, file)) if of == number => file,
+            _ => File::open(format!("/proc/{thread}/fdinfo/{number}")).ok()?,
+        };
         let mut bytes = [0; 128];
-        let length = nix::unistd::read(file.ok()?, &mut bytes).ok()?;
+        let length = file.read_at(&mut bytes, 0).ok()?;
+        caller.flags = Some((number, file));
         let text = std::str::from_utf8(&bytes[..length]).ok()?;
         let flags = text.lines().find_map(|line| line.strip_prefix("flags:"))?;
         i32::from_str_radix(flags.trim(), 8).ok()

@@ -68,13 +68,15 @@ impl Options {
         })
     }
 
-    /// Gives `to` what `from` was told. What `to` does not take, such as an IPv6 option on an IPv4 socket, stays.
+    /// Gives `to` what `from` was told. What a socket of the family does not have, such as an IPv6 option on an IPv4
+    /// socket, is not asked for; what `to` does not take stays.
     pub fn carry(&self, from: BorrowedFd, to: BorrowedFd) {
         let values = CARRIED.iter().zip(&self.fresh);
         for (&(level, name, value), fresh) in values {
-            let told = option::<Bytes>(from, level, name).ok();
-            if told.is_some() && told != *fresh {
-                told.iter().for_each(|told| set(to, level, name, value, told));
+            let Some(fresh) = fresh else { continue };
+            match option::<Bytes>(from, level, name) {
+                Ok(told) if told != *fresh => set(to, level, name, value, &told),
+                _ => {}
             }
         }
     }
