@@ -1,4 +1,5 @@
-//! `status`: every server of every MCP client, whether it is boxed, by which profile, and what it may.
+//! `status`: every server of every MCP client, whether it is boxed, by which profile, what it may, and how good practice
+//! finds that.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -14,6 +15,7 @@ use crate::cli::{Run, Status};
 use crate::clients::find::FoundFile;
 use crate::error::{Error, printable};
 use crate::host::Facts;
+use crate::lint::{self, Finding, Grade, Severity};
 use crate::policy;
 use crate::profile::Profile;
 use crate::wrap::survey::{self, Kind, Seen};
@@ -39,6 +41,8 @@ struct Line {
     server: String,
     profile: String,
     may: String,
+    grade: Option<Grade>,
+    findings: Vec<Finding>,
     json: Value,
 }
 
@@ -84,11 +88,13 @@ fn all_boxed(lines: &[Line], unread: usize) -> bool {
 }
 
 fn line(file: &FoundFile, seen: &Seen, ground: &Ground) -> Line {
-    let mut profile = String::new();
+    let (mut profile, mut findings, mut grade) = (String::new(), Vec::new(), None);
     let (mut standing, mut word, mut may) = match &seen.kind {
         Kind::Boxed { run, argv, .. } => match of_box(run, argv, &ground.facts) {
             Ok(found) => {
                 profile = found.name.clone();
+                findings = lint::findings(&found, &ground.facts.profile);
+                grade = Some(lint::grade(&findings));
                 (Standing::Boxed, "boxed", width(&found))
             }
             Err(why) => (Standing::Broken, "BROKEN", why),
@@ -123,6 +129,8 @@ fn line(file: &FoundFile, seen: &Seen, ground: &Ground) -> Line {
         "disabled": seen.disabled,
         "profile": (standing == Standing::Boxed).then_some(&profile),
         "may": may,
+        "grade": grade.map(|grade| grade.to_string()),
+        "findings": findings.iter().map(finding_as_json).collect::<Vec<_>>(),
     });
     Line {
         standing,
@@ -131,8 +139,19 @@ fn line(file: &FoundFile, seen: &Seen, ground: &Ground) -> Line {
         server: server_name(&seen.server),
         profile,
         may,
+        grade,
+        findings,
         json,
     }
+}
+
+fn finding_as_json(finding: &Finding) -> Value {
+    json!({
+        "rule": finding.rule.id,
+        "severity": finding.severity.word(),
+        "message": finding.message,
+        "cure": finding.cure,
+    })
 }
 
 /// The profile of a box, with its flags over it.
@@ -197,9 +216,17 @@ fn text(lines: &[Line], colours: bool) -> String {
     }
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING);
-    table.add_row(["STATE", "CLIENT", "SERVER", "PROFILE", "MAY"]);
+    table.add_row(["STATE", "CLIENT", "SERVER", "PROFILE", "GRADE", "MAY"]);
     for line in lines {
-        table.add_row([line.word, &line.client, &line.server, &line.profile, &line.may]);
+        let grade = line.grade.map(|grade| grade.to_string()).unwrap_or_default();
+        table.add_row([
+            line.word,
+            &line.client,
+            &line.server,
+            &line.profile,
+            &grade,
+            &line.may,
+        ]);
     }
     let mut shown: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
     if colours {
@@ -213,7 +240,26 @@ fn text(lines: &[Line], colours: bool) -> String {
             *text = format!("{colour}{text}{PLAIN}");
         }
     }
-    format!("{}\n\n{}\n", shown.join("\n"), summary(lines))
+    format!("{}\n{}\n{}\n", shown.join("\n"), reasons(lines), summary(lines))
+}
+
+/// Why a grade is not the best.
+fn reasons(lines: &[Line]) -> String {
+    let mut text = String::new();
+    for line in lines {
+        let counts = line.findings.iter().filter(|one| one.severity > Severity::Low);
+        for finding in counts {
+            text += &format!(
+                "\n{} of {}: {}: {}\n  hint: {}",
+                line.server,
+                line.client,
+                finding.severity.word(),
+                finding.message,
+                finding.cure
+            );
+        }
+    }
+    if text.is_empty() { text } else { text + "\n" }
 }
 
 fn summary(lines: &[Line]) -> String {

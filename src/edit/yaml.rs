@@ -79,7 +79,10 @@ impl Tree<'_> {
                 self.add(closed.node)
             }
             Event::Scalar(text, style, anchor, tag) => {
-                let end = self.byte(span.end.index()).max(start);
+                let end = match style {
+                    ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => end_of_quoted(self.text, start),
+                    _ => self.byte(span.end.index()).max(start),
+                };
                 let node = self.scalar(&text, style, start..end, anchor != 0 || tag.is_some());
                 self.add(node)
             }
@@ -161,6 +164,24 @@ impl Tree<'_> {
         };
         at.min(self.text.len())
     }
+}
+
+/// Where the quotes that open at `start` close. The parser's own end has the blanks and the remark behind them in it
+/// (saphyr-parser 0.3).
+fn end_of_quoted(text: &str, start: usize) -> usize {
+    let bytes = text.as_bytes();
+    let quote = bytes[start];
+    let mut at = start + 1;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\\' if quote == b'"' => at += 1,
+            b'\'' if quote == b'\'' && bytes.get(at + 1) == Some(&b'\'') => at += 1,
+            byte if byte == quote => return at + 1,
+            _ => {}
+        }
+        at += 1;
+    }
+    text.len()
 }
 
 fn key_text(value: Value) -> String {
