@@ -5,15 +5,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use mcp_sandbox_platform::quote;
-use serde_json::{Value, json};
 
 use super::client_files::Ground;
-use super::out::{self, GREEN, PLAIN, YELLOW};
-use super::{client_files, diff};
+use super::out;
+use super::{changes_json, changes_table, client_files};
 use crate::cli::ChangeArgs;
-use crate::clients::find::{FoundFile, Server, servers};
-use crate::edit::Document;
-use crate::error::{Error, Kind, printable};
+use crate::clients::Scope;
+use crate::clients::find::{FoundFile, servers};
+use crate::error::{Error, Kind};
 use crate::wrap::plan::{Action, FilePlan};
 use crate::wrap::state::{Lock, State};
 
@@ -32,7 +31,7 @@ pub struct Refused {
 }
 
 /// What became of a file.
-enum Outcome {
+pub enum Outcome {
     Unchanged,
     Planned,
     Written { backup: PathBuf },
@@ -92,8 +91,8 @@ pub fn carry_out(
     words: &Words,
 ) -> Result<ExitCode, Error> {
     if !args.json {
-        out::print(&table(&plans, out::colours()))?;
-        out::print(&diffs(&plans, out::colours()))?;
+        out::print(&changes_table::table(&plans, out::colours()))?;
+        out::print(&changes_table::diffs(&plans, out::colours()))?;
     }
     for one in refused {
         out::warn(&one.error.to_string());
@@ -121,7 +120,7 @@ pub fn carry_out(
         done.push((plan, outcome));
     }
     if args.json {
-        out::print(&format!("{:#}\n", as_json(&done, refused)))?;
+        out::print(&format!("{:#}\n", changes_json::files(&done, refused)))?;
     } else {
         restart(&done);
     }
@@ -218,6 +217,12 @@ fn tell(plan: &FilePlan, outcome: &Outcome, words: &Words) {
     }
 }
 
+fn boxes(plan: &FilePlan) -> bool {
+    plan.rows
+        .iter()
+        .any(|row| matches!(row.action, Action::Box { .. }))
+}
+
 /// Clients read their files when they start.
 fn restart(done: &[(FilePlan, Outcome)]) {
     let mut titles: Vec<&str> = Vec::new();
@@ -236,181 +241,18 @@ fn restart(done: &[(FilePlan, Outcome)]) {
             titles.join(", ")
         ));
     }
+    for (plan, outcome) in done {
+        if matches!(outcome, Outcome::Written { .. }) && plan.file.kind.scope == Scope::Project && boxes(plan)
+        {
+            out::warn(&format!(
+                "{} is part of the project: whoever else uses it needs mcp-sandbox at the same path",
+                quote(&plan.file.path)
+            ));
+        }
+    }
     for title in rewriting {
         out::warn(&format!(
             "{title} writes this file itself while it runs: if it was running, see with `mcp-sandbox status` that the change is still there"
         ));
     }
-}
-
-fn table(plans: &[FilePlan], colours: bool) -> String {
-    let rows: Vec<(&FilePlan, &crate::wrap::plan::Row)> = plans
-        .iter()
-        .flat_map(|plan| plan.rows.iter().map(move |row| (plan, row)))
-        .collect();
-    if rows.is_empty() {
-        return String::new();
-    }
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING);
-    table.add_row(["", "CLIENT", "SERVER", "DETAIL"]);
-    for (plan, row) in &rows {
-        let (word, detail) = action(&row.action);
-        table.add_row([
-            word.to_owned(),
-            client_name(&plan.file),
-            server_name(&row.server),
-            detail,
-        ]);
-    }
-    let mut lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
-    if colours {
-        for (line, (_, row)) in lines.iter_mut().skip(1).zip(&rows) {
-            match row.action {
-                Action::Box { .. } | Action::Unbox { .. } => *line = format!("{GREEN}{line}{PLAIN}"),
-                Action::NoProfile(_) => *line = format!("{YELLOW}{line}{PLAIN}"),
-                _ => {}
-            }
-        }
-    }
-    let mut text = format!("{}\n", lines.join("\n"));
-    for (_, row) in &rows {
-        for note in &row.notes {
-            text += &format!("note: {}: {}\n", server_name(&row.server), printable_line(note));
-        }
-    }
-    if let Some((_, row)) = rows
-        .iter()
-        .find(|(_, row)| matches!(row.action, Action::NoProfile(_)))
-    {
-        let name = &row.server.name;
-        text += &format!(
-            "hint: say what a server without a profile may: mcp-sandbox wrap --server {name} --profile FILE, or --allow HOST --read PATH …; --profile default gives it nothing\n",
-            name = printable(name)
-        );
-    }
-    text
-}
-
-fn action(action: &Action) -> (&'static str, String) {
-    match action {
-        Action::Box { profile, flags } => {
-            let profile = profile.as_deref().unwrap_or("default");
-            let more: Vec<&str> = flags
-                .iter()
-                .map(String::as_str)
-                .filter(|word| *word != "--profile")
-                .collect();
-            let more: Vec<&str> = more.into_iter().filter(|word| *word != profile).collect();
-            let text = match more.is_empty() {
-                true => format!("profile {}", quote(profile)),
-                false => format!("profile {}, {}", quote(profile), printable(more.join(" "))),
-            };
-            ("box", text)
-        }
-        Action::Unbox { exact: true } => ("unbox", "as it was, to the byte".into()),
-        Action::Unbox { exact: false } => (
-            "unbox",
-            "edited since, or boxed by hand: from the boxed command itself".into(),
-        ),
-        Action::Done(why) => ("ok", printable_line(why)),
-        Action::Leave(why) => ("leave", printable_line(why)),
-        Action::NoProfile(argv) => ("leave", format!("no profile fits {}", quote(argv.join(" ")))),
-    }
-}
-
-fn printable_line(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
-}
-
-/// A client, and whose file of it.
-pub fn client_name(file: &FoundFile) -> String {
-    match file.kind.scope.is_shared() {
-        true => format!("{} ({})", file.client.title, file.kind.scope.name()),
-        false => file.client.title.to_owned(),
-    }
-}
-
-pub fn server_name(server: &Server) -> String {
-    match &server.within {
-        Some(within) => format!("{} ({})", printable(&server.name), printable(within)),
-        None => printable(&server.name),
-    }
-}
-
-fn diffs(plans: &[FilePlan], colours: bool) -> String {
-    let mut text = String::new();
-    for plan in plans {
-        let Some(new) = &plan.text else {
-            continue;
-        };
-        // It was read once already, to prove it.
-        if let Ok(new) = Document::parse(plan.doc.format, new.clone()) {
-            let (was, is) = (servers(&plan.doc, plan.file.kind), servers(&new, plan.file.kind));
-            text += "\n";
-            text += &diff::unified(&plan.file.path, &plan.doc, &new, [&was, &is], colours);
-        }
-    }
-    text
-}
-
-fn as_json(done: &[(FilePlan, Outcome)], refused: &[Refused]) -> Value {
-    let file = |file: &FoundFile| {
-        json!({
-            "client": file.client.name,
-            "scope": file.kind.scope.name(),
-            "path": file.path.to_string_lossy(),
-        })
-    };
-    let mut files = Vec::new();
-    for (plan, outcome) in done {
-        let mut value = file(&plan.file);
-        value["servers"] = plan.rows.iter().map(row_as_json).collect();
-        let (state, error) = match outcome {
-            Outcome::Unchanged => ("unchanged", None),
-            Outcome::Planned => ("planned", None),
-            Outcome::Written { .. } => ("written", None),
-            Outcome::Failed { error, written: true } => ("written", Some(error)),
-            Outcome::Failed {
-                error,
-                written: false,
-            } => ("unchanged", Some(error)),
-        };
-        value["state"] = state.into();
-        value["error"] = error.map(ToString::to_string).into();
-        if let Outcome::Written { backup } = outcome {
-            value["backup"] = backup.to_string_lossy().into();
-        }
-        files.push(value);
-    }
-    for one in refused {
-        let mut value = file(&one.file);
-        value["state"] = "unchanged".into();
-        value["error"] = one.error.to_string().into();
-        value["servers"] = json!([]);
-        files.push(value);
-    }
-    json!({"version": 1, "files": files})
-}
-
-fn row_as_json(row: &crate::wrap::plan::Row) -> Value {
-    let mut value = json!({
-        "name": row.server.name,
-        "within": row.server.within,
-        "disabled": row.disabled,
-        "notes": row.notes,
-    });
-    let (word, detail) = action(&row.action);
-    value["action"] = word.into();
-    match &row.action {
-        Action::Box { profile, flags } => {
-            value["profile"] = profile.as_deref().unwrap_or("default").into();
-            value["flags"] = flags.clone().into();
-        }
-        Action::Unbox { exact } => value["exact"] = (*exact).into(),
-        Action::Done(_) | Action::Leave(_) | Action::NoProfile(_) => value["reason"] = detail.into(),
-    }
-    value
 }

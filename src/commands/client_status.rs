@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use mcp_sandbox_platform::{Access, quote};
 use serde_json::{Value, json};
 
-use super::changes::{client_name, server_name};
+use super::changes_table::{client_name, server_name};
 use super::client_files::{self, Ground};
 use super::out::{self, GREEN, PLAIN, RED, YELLOW};
 use super::request;
@@ -160,9 +160,8 @@ fn of_box(run: &Result<Run, String>, argv: &[String], facts: &Facts) -> Result<P
     if program.is_absolute() && !program.exists() {
         return Err(format!("{} is not there: unwrap, and wrap again", quote(program)));
     }
-    let run = run.as_ref().map_err(|why| printable(why))?;
-    let policy = crate::cli::PolicyArgs::clone(&run.policy);
-    let request = request(policy, run.command.clone());
+    let run = run.as_ref().map_err(printable)?;
+    let request = request(run.policy.clone(), run.command.clone());
     policy::open(&request, facts)
         .map(|chosen| chosen.profile)
         .map_err(|error| first_line(&error))

@@ -2,6 +2,8 @@
 
 mod blocked;
 mod changes;
+mod changes_json;
+mod changes_table;
 pub mod check;
 mod client_files;
 pub mod client_status;

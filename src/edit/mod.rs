@@ -246,3 +246,6 @@ fn place(text: &str, at: usize) -> (usize, usize) {
         before[line..].trim_start_matches(BOM).chars().count() + 1,
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -121,7 +121,7 @@ fn home_file(case: &Case) -> std::path::PathBuf {
 }
 
 #[test]
-fn another_users_file_stays_that_users() {
+fn for_root_another_users_file_stays_that_users() {
     if !is_root() {
         return;
     }

@@ -16,7 +16,7 @@ use proptest::sample::Index;
 const OWN: &str = "/opt/mcp-sandbox/bin/mcp-sandbox";
 
 /// The files, whose they are, and how many servers in them can be boxed.
-const CORPUS: [(&str, &str, usize); 17] = [
+const CORPUS: [(&str, &str, usize); 18] = [
     ("braces.json", "cursor", 0),
     ("claude-code.json", "claude-code", 3),
     ("claude-desktop.json", "claude-desktop", 3),
@@ -32,6 +32,7 @@ const CORPUS: [(&str, &str, usize); 17] = [
     ("none.json", "gemini", 0),
     ("opencode.jsonc", "opencode", 2),
     ("remark.jsonc", "kiro", 0),
+    ("vibe.toml", "vibe", 2),
     ("vscode.jsonc", "vscode", 6),
     ("zed.jsonc", "zed", 2),
 ];
@@ -282,7 +283,7 @@ fn respaced(text: &str, choices: &[u8]) -> String {
     for (index, token) in tokens.iter().enumerate() {
         let choice = usize::from(choices[index % choices.len()]) + index / choices.len();
         let closes = *token == "}" || *token == "]";
-        if closes && !["{", "[", ",", ""].contains(&last) && choice % 5 == 0 {
+        if closes && !["{", "[", ",", ""].contains(&last) && choice.is_multiple_of(5) {
             out.push(',');
         }
         out.push_str(GAPS[choice % GAPS.len()]);
@@ -294,9 +295,13 @@ fn respaced(text: &str, choices: &[u8]) -> String {
 
 /// Lines of TOML or YAML with other ends, empty lines and remarks between them.
 fn relined(text: &str, choices: &[u8]) -> String {
-    let end = if choices[0] % 2 == 0 { "\n" } else { "\r\n" };
+    let end = if choices[0].is_multiple_of(2) {
+        "\n"
+    } else {
+        "\r\n"
+    };
     let mut out = String::new();
-    if choices[0] % 3 == 0 {
+    if choices[0].is_multiple_of(3) {
         out.push('\u{feff}');
     }
     for (index, line) in text.lines().enumerate() {
@@ -312,7 +317,7 @@ fn relined(text: &str, choices: &[u8]) -> String {
         }
         out.push_str(end);
     }
-    if choices[0] % 5 == 0 {
+    if choices[0].is_multiple_of(5) {
         out.truncate(out.trim_end().len());
     }
     out
