@@ -101,7 +101,7 @@ image=.cache/$(content "${archives[@]}" | sha256sum | cut -c1-16)
 if [[ ! -e $image/root.ext4 ]]; then
     as_root rm -rf .cache
     mkdir -p .cache/new
-    as_root "$PWD/image.sh" --into "$PWD/.cache/new" "${archives[@]}"
+    as_root "$PWD/image.sh" --into "$PWD/.cache/new" "${archives[@]}" >&2
     mv .cache/new "$image"
 fi
 echo "$PWD/$image"

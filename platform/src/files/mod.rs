@@ -123,6 +123,19 @@ impl Rules {
         })
     }
 
+    /// Whether no rule about reading says anything about this very path, be it for or against. What rules say about the
+    /// folders around it is another question.
+    pub fn silent(&self, path: &Path, folder: bool) -> bool {
+        let each = self.excluded.iter();
+        let mut inner = each.filter_map(|(base, set)| Some((path.strip_prefix(base).ok()?, set)));
+        inner.all(|(inner, set)| inner.as_os_str().is_empty() || set.itself.silent(inner, folder))
+    }
+
+    /// The same of a folder and all around it.
+    pub fn silent_around(&self, folder: &Path) -> bool {
+        folder.ancestors().all(|folder| self.silent(folder, true))
+    }
+
     /// Whether a folder, with all that is in it, can go from one path to another. Neither may be on the way to what a
     /// pattern matches, and what re-includes the folder at one must do so at the other.
     pub fn judge_move(&self, from: &Path, to: &Path) -> Result<(), Refusal> {

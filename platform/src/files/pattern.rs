@@ -88,6 +88,11 @@ impl Matcher {
         matching(self.decision(path, is_folder))
     }
 
+    /// Whether no pattern matches this very path; a folder above it may be matched.
+    pub fn silent(&self, path: &Path, is_folder: bool) -> bool {
+        self.0.matched(path, is_folder).is_none()
+    }
+
     /// The pattern that re-includes it.
     pub fn reincluded(&self, path: &Path, is_folder: bool) -> Option<&str> {
         match self.decision(path, is_folder) {

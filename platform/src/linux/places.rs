@@ -5,6 +5,8 @@
 //! hand to the broker, whatever it is, then ends at Landlock; and what the broker leaves to the kernel may be raced as one
 //! likes, since the kernel does nothing there that the broker would have to judge.
 
+use std::cmp::Reverse;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::files::{Exclusion, Pattern};
@@ -15,7 +17,7 @@ use crate::{Access, HomeKind, Policy};
 pub struct Files {
     pub exclusions: Vec<Exclusion>,
     pub protected: Vec<Pattern>,
-    /// Every place of the box that has a Landlock rule.
+    /// Every place of the box that has a Landlock rule; inner ones before those around them.
     pub places: Vec<Place>,
 }
 
@@ -38,6 +40,12 @@ pub struct Brokered {
 }
 
 impl Place {
+    fn holds(&self, path: &Path) -> bool {
+        let at = self.at.as_os_str().as_bytes();
+        let rest = path.as_os_str().as_bytes().strip_prefix(at);
+        rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/' || at == b"/")
+    }
+
     /// What a path of the box that lies here is on the host; nothing for memory.
     pub fn host_path(&self, path: &Path) -> Option<PathBuf> {
         let inner = path.strip_prefix(&self.at).ok()?;
@@ -88,18 +96,20 @@ impl Files {
             let brokered = below.fold(Brokered::default(), |sum, (_, one)| sum.or(*one));
             Place { at, source, brokered }
         });
+        let mut places: Vec<Place> = places.collect();
+        // The last of equals counts: a mount at the home's place covers it.
+        places.reverse();
+        places.sort_by_key(|place| Reverse(place.at.components().count()));
         Some(Files {
-            places: places.collect(),
+            places,
             exclusions: policy.exclusions.clone(),
             protected: policy.protected.clone(),
         })
     }
 
-    /// The place that a path of the box lies in.
+    /// The place that a path of the box lies in, as the kernel spells it: with one slash between names.
     pub fn place_of(&self, path: &Path) -> Option<&Place> {
-        let around = self.places.iter().filter(|place| path.starts_with(&place.at));
-        // The last of equals: a mount at the home's place covers it.
-        around.max_by_key(|place| place.at.components().count())
+        self.places.iter().find(|place| place.holds(path))
     }
 
     /// What is brokered anywhere.
@@ -145,7 +155,7 @@ mod tests {
         let files = Files {
             exclusions: Vec::new(),
             protected: Vec::new(),
-            places: vec![place("/", false), place("/a", true), place("/a/b", false)],
+            places: vec![place("/a/b", false), place("/a", true), place("/", false)],
         };
         let reads = |path: &str| files.place_of(Path::new(path)).unwrap().brokered.reads;
         assert!(reads("/a") && reads("/a/x") && reads("/a/bb"));

@@ -45,6 +45,11 @@ const START: Call = Call {
     member: "StartTransientUnit",
 };
 
+/// Of scopes since systemd 253 (systemd.scope(5)). Older ones leave it to the kernel, as "continue" does.
+const OOM_POLICY: &str = "OOMPolicy";
+/// What a manager answers that knows no such property of a scope.
+const UNKNOWN_PROPERTY: &str = "org.freedesktop.DBus.Error.PropertyReadOnly";
+
 type Properties<'a> = Vec<(&'a str, Variant<'a>)>;
 
 /// Makes the scope `name` with `init` in it and waits until it is there; its folder.
@@ -54,7 +59,14 @@ type Properties<'a> = Vec<(&'a str, Variant<'a>)>;
 pub fn start(bus: &Path, name: &str, limits: &choice::Group, init: Pid) -> io::Result<PathBuf> {
     let mut bus = Bus::connect(bus)?;
     let nothing: Vec<(&str, Properties)> = Vec::new();
-    bus.call(&START, &(name, "fail", properties(limits, init), nothing))?;
+    let begin = |bus: &mut Bus, properties| bus.call(&START, &(name, "fail", properties, &nothing));
+    let properties = properties(limits, init);
+    let older = properties.iter().filter(|(name, _)| *name != OOM_POLICY).cloned();
+    let older: Properties = older.collect();
+    match begin(&mut bus, properties) {
+        Err(error) if error.to_string() == UNKNOWN_PROPERTY => begin(&mut bus, older)?,
+        other => other?,
+    }
     let until = Instant::now() + PATIENCE;
     loop {
         let text = fs::read_to_string(format!("/proc/{init}/cgroup"))?;
@@ -80,7 +92,7 @@ fn properties(limits: &choice::Group, init: Pid) -> Properties<'static> {
         properties.push(("MemoryMax", Variant::from(most.0)));
         properties.push(("MemorySwapMax", Variant::from(0_u64)));
         // One process that is too large, not all of them: what the server sees is a child that was killed.
-        properties.push(("OOMPolicy", Variant::from("continue")));
+        properties.push((OOM_POLICY, Variant::from("continue")));
     }
     if let Some(most) = limits.processes {
         properties.push(("TasksMax", Variant::from(u64::from(most) + 1)));

@@ -121,7 +121,7 @@ fn open(root: BorrowedFd, base: &Base, path: &[u8], flags: i32) -> nix::Result<O
 }
 
 /// The name of an object, relative to the root of the mount tree it lies in, which is the box's root.
-fn path_of(fd: BorrowedFd) -> nix::Result<OsString> {
+pub fn path_of(fd: BorrowedFd) -> nix::Result<OsString> {
     readlink(our_name(fd).as_c_str())
 }
 

@@ -12,6 +12,7 @@ mod change;
 mod find;
 mod missed;
 mod open;
+mod plain;
 mod twins;
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -27,6 +28,7 @@ use crate::net::Denials;
 use asked::Asked;
 use find::Found;
 use missed::{Missed, Outcome};
+use plain::Clear;
 use twins::Twins;
 
 /// What the broker knows about files.
@@ -36,6 +38,7 @@ pub struct Desk {
     denials: Denials,
     missed: Missed,
     twins: Twins,
+    clear: Clear,
     /// The box's root, from the first who called.
     root: Option<OwnedFd>,
     /// The kernel's Landlock handles truncation (ABI 3).
@@ -61,6 +64,7 @@ impl Desk {
             denials: denials.clone(),
             missed: Missed::default(),
             twins: Twins::default(),
+            clear: Clear::default(),
             root: None,
             truncation: landlock_abi >= 3,
         })

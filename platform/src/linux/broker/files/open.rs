@@ -25,6 +25,9 @@ impl Desk {
         mode: u32,
         thread: Pid,
     ) -> Done {
+        if let Some(fd) = self.open_plain(root, &name, flags) {
+            return Ok(opened(fd, flags, false));
+        }
         let exclusive = flags.contains(OFlag::O_CREAT | OFlag::O_EXCL);
         let follow = !flags.contains(OFlag::O_NOFOLLOW) && !exclusive;
         if matches!(name.base, Base::Descriptor(_)) && !follow {
