@@ -163,10 +163,11 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// A name for a path: readable, and no other path's.
 fn name_of(path: &Path) -> String {
-    let text = path
-        .to_string_lossy()
-        .replace('%', "%25")
-        .replace(['/', '\\'], "%2F");
+    let mut text = path.to_string_lossy().into_owned();
+    for (character, escaped) in [("%", "%25"), ("!", "%21"), ("\\", "%5C"), (":", "%3A")] {
+        text = text.replace(character, escaped);
+    }
+    let text = text.trim_start_matches('/').replace('/', "!");
     if text.len() <= 200 {
         return text;
     }
@@ -233,6 +234,8 @@ mod tests {
         let long = |end: &str| PathBuf::from(format!("/{}/{end}", "x".repeat(300)));
         assert_ne!(name_of(&long("a")), name_of(&long("b")));
         assert!(name_of(&long("a")).len() < 250);
-        assert_ne!(name_of(Path::new("/a/b")), name_of(Path::new("/a%2Fb")));
+        assert_eq!(name_of(Path::new("/home/alice/.x")), "home!alice!.x");
+        assert_ne!(name_of(Path::new("/a/b")), name_of(Path::new("/a!b")));
+        assert_ne!(name_of(Path::new("/a!b")), name_of(Path::new("/a%21b")));
     }
 }
