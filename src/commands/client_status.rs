@@ -276,5 +276,9 @@ fn summary(lines: &[Line]) -> String {
         }
     }
     let servers = if lines.len() == 1 { "server" } else { "servers" };
-    format!("{} {servers}: {}", lines.len(), parts.join(", "))
+    let hint = match count(Standing::Unboxed) {
+        0 => "",
+        _ => "\nhint: `mcp-sandbox wrap` boxes what a profile fits, and asks before",
+    };
+    format!("{} {servers}: {}{hint}", lines.len(), parts.join(", "))
 }

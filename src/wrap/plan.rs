@@ -86,6 +86,12 @@ pub fn wrap(
                 Action::Leave("managed by who runs this machine: root can box it".into()),
                 Vec::new(),
             ),
+            Kind::Open { argv } if is_line(&argv[0]) => (
+                Action::Leave(
+                    "its command is a whole line, which the client takes apart in its own way".into(),
+                ),
+                Vec::new(),
+            ),
             Kind::Open { argv } => box_one(&content.doc, seen, argv, wish, &mut edits)?,
             Kind::Boxed { .. } => (Action::Done("boxed already".into()), Vec::new()),
             other => (Action::Leave(other.reason().unwrap_or_default()), Vec::new()),
@@ -184,6 +190,12 @@ fn box_one(
         record: Some(changes),
     });
     Ok((Action::Box { profile, flags }, notes))
+}
+
+/// Some clients take `npx -y PACKAGE` as a command. A program whose path holds blanks is there, or its path is put
+/// together by the client.
+fn is_line(command: &str) -> bool {
+    command.contains(char::is_whitespace) && !command.contains("${") && !Path::new(command).exists()
 }
 
 const NOT_EXACT: &str = "its text is written in a way that cannot be changed exactly";

@@ -237,3 +237,17 @@ fn the_path_that_we_were_called_by_is_what_clients_get() {
     assert!(command.output().unwrap().status.success());
     assert_eq!(json(&case)["mcpServers"]["a"]["command"], link.to_str().unwrap());
 }
+
+/// Access lists are such attributes.
+#[test]
+fn extended_attributes_stay() {
+    let case = Case::new();
+    cursor(&case, &server("uvx", &["mcp-server-time"]));
+    xattr::set(case.path(CURSOR), "user.note", b"mine").unwrap();
+    case.cli(["wrap", "cursor", "--yes"]).ok();
+    assert!(case.read(CURSOR).contains(OWN));
+    assert_eq!(
+        xattr::get(case.path(CURSOR), "user.note").unwrap().unwrap(),
+        b"mine"
+    );
+}

@@ -23,6 +23,7 @@ fn each_with_its_reason() {
         "wrapped": {"command": "npx", "args": ["-y", "@anthropic-ai/sandbox-runtime", "server"]},
         "ours": {"command": "mcp-sandbox", "args": ["run", "--", "uvx", "mcp-server-time"]},
         "odd": {"command": 7},
+        "line": {"command": "uvx mcp-server-time", "args": []},
         "list": {"command": "x", "args": "not a list"}
     }}"#;
     case.write(CURSOR, text);
@@ -36,6 +37,7 @@ fn each_with_its_reason() {
         ("wrapped", "started by @anthropic-ai/sandbox-runtime"),
         ("ours", "boxed already"),
         ("odd", "\"command\" is no command"),
+        ("line", "its command is a whole line"),
         ("list", "\"args\" is no list"),
     ] {
         assert!(line(&said.out, server).contains(why), "{server}: {}", said.out);
