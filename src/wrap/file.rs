@@ -75,16 +75,44 @@ impl Snapshot {
     pub fn replace(&self, text: &[u8]) -> Result<(), Failed> {
         let temporary = self.temporary(text).map_err(Failed::before)?;
         self.check_unchanged().map_err(Failed::before)?;
-        fs::rename(&temporary.path, &self.path).map_err(|error| {
-            let message = format!("cannot replace {}: {}", quote(&self.path), reason(&error));
-            Failed::before(Error::setup(message))
-        })?;
-        temporary.keep();
+        self.put(temporary).map_err(Failed::before)?;
         let folder = parent(&self.path);
         meta::sync_folder(folder).map_err(|error| Failed {
             error: Error::setup(format!("cannot sync {}: {}", quote(folder), reason(&error))),
             written: true,
         })
+    }
+
+    /// Puts the new file in the place of the old one, if that is still what was read: another program may have put its own
+    /// there in the moment since we looked.
+    fn put(&self, temporary: Temporary) -> Result<(), Error> {
+        let failed = |error: io::Error| {
+            Error::setup(format!(
+                "cannot replace {}: {}",
+                quote(&self.path),
+                reason(&error)
+            ))
+        };
+        if !meta::exchange(&temporary.path, &self.path).map_err(failed)? {
+            fs::rename(&temporary.path, &self.path).map_err(failed)?;
+            temporary.keep();
+            return Ok(());
+        }
+        if self.is_at(&temporary.path) {
+            return Ok(());
+        }
+        meta::exchange(&temporary.path, &self.path).map_err(failed)?;
+        Err(self.changed())
+    }
+
+    /// Whether what was read is there, under this name.
+    fn is_at(&self, path: &Path) -> bool {
+        Snapshot::read(path).is_ok_and(|now| now.identity == self.identity && now.bytes == self.bytes)
+    }
+
+    fn changed(&self) -> Error {
+        Error::setup(format!("{} changed after it was read", quote(&self.path)))
+            .hint("somebody else writes to it; close the client and try again")
     }
 
     /// What the file that was read holds now, if somebody wrote to it after all: it may have been open at the moment of
@@ -103,13 +131,9 @@ impl Snapshot {
     /// # Errors
     /// The file is not what was read.
     pub fn check_unchanged(&self) -> Result<(), Error> {
-        let now = Snapshot::read(&self.path)?;
-        match now.identity == self.identity && now.bytes == self.bytes {
+        match self.is_at(&self.path) {
             true => Ok(()),
-            false => Err(
-                Error::setup(format!("{} changed after it was read", quote(&self.path)))
-                    .hint("somebody else writes to it; close the client and try again"),
-            ),
+            false => Err(self.changed()),
         }
     }
 

@@ -105,6 +105,24 @@ pub fn make_private_folder(path: &std::path::Path) -> io::Result<()> {
     std::fs::create_dir_all(path)
 }
 
+/// Lets two files change their names, so that none is ever gone. False where that is not to be had.
+#[cfg(target_os = "linux")]
+pub fn exchange(one: &std::path::Path, two: &std::path::Path) -> io::Result<bool> {
+    use nix::errno::Errno;
+    use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+    match renameat2(AT_FDCWD, one, AT_FDCWD, two, RenameFlags::RENAME_EXCHANGE) {
+        Ok(()) => Ok(true),
+        // Old kernels and some file systems (rename(2)).
+        Err(Errno::ENOSYS | Errno::EINVAL | Errno::EOPNOTSUPP) => Ok(false),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub fn exchange(_: &std::path::Path, _: &std::path::Path) -> io::Result<bool> {
+    Ok(false)
+}
+
 /// Makes a rename in a folder last (rename(2) alone may be lost with the power). Where folders cannot be opened there is
 /// nothing to do.
 pub fn sync_folder(path: &std::path::Path) -> io::Result<()> {

@@ -1,5 +1,6 @@
 //! When something goes wrong the user's file is whole, old or new, and the message says which.
 
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -157,6 +158,22 @@ fn held_up(
     there: impl Fn() -> bool,
     meanwhile: impl FnOnce(),
 ) -> crate::boxed::Said {
+    let came = Cell::new(false);
+    let said = held_up_if(case, step, there, || {
+        came.set(true);
+        meanwhile();
+    });
+    assert!(came.get(), "it never came there");
+    said
+}
+
+/// The same, where it need not come there.
+fn held_up_if(
+    case: &Case,
+    step: &str,
+    there: impl Fn() -> bool,
+    meanwhile: impl FnOnce(),
+) -> crate::boxed::Said {
     let trace = case.path("data/trace");
     let mut command = Command::new("strace");
     command
@@ -192,7 +209,6 @@ fn held_up(
             let _ = kill(Pid::from_raw(ours), Signal::SIGCONT);
         }
     }
-    assert!(meanwhile.is_none(), "it never came there");
     said(child.wait_with_output().unwrap())
 }
 
@@ -229,7 +245,39 @@ fn a_file_that_changes_meanwhile_is_not_overwritten() {
     assert!(case.read(CURSOR).contains(OWN));
 }
 
-/// A client has the old file open and writes into it while it is replaced: what it wrote is kept, and told.
+/// A client puts a file of its own there, at any moment: what it wrote is what is there in the end.
+#[test]
+fn what_another_program_puts_there_is_never_lost() {
+    let theirs = "{\"theirs\": true}\n";
+    let (mut told, mut later) = (0, 0);
+    for turn in 0.. {
+        let case = Case::new();
+        cursor(&case, &server("uvx", &["mcp-server-time"]));
+        let (seen, came) = (Cell::new(0), Cell::new(false));
+        let at_turn = || {
+            let past = half_done(&case);
+            seen.set(seen.get() + usize::from(past));
+            came.set(came.get() || past && seen.get() > turn);
+            past && seen.get() > turn
+        };
+        let said = held_up_if(&case, "read,close,fsync", at_turn, || {
+            let new = case.write("home/.cursor/new", theirs);
+            fs::rename(new, case.path(CURSOR)).unwrap();
+        });
+        if !came.get() {
+            break;
+        }
+        assert_eq!(case.read(CURSOR), theirs, "at {turn}: {said:?}");
+        match said.code {
+            Some(125) => told += 1,
+            _ => later += 1,
+        }
+        assert!(!half_done(&case) && !case.exists("home/.cursor/new"));
+    }
+    assert!(told >= 3 && later >= 1, "{told} told, {later} after it was done");
+}
+
+/// A client has the old file open and writes into it at the moment of the change: the change is taken back.
 #[test]
 fn a_write_at_the_same_moment_is_kept() {
     let case = Case::new();
@@ -240,13 +288,30 @@ fn a_write_at_the_same_moment_is_kept() {
     let said = held_up(&case, "?rename,?renameat,renameat2", replaced, || {
         open.write_all(b"// theirs\n").unwrap();
     });
+    said.says(&["changed after it was read", "is whole"]);
+    assert_eq!(
+        (said.code, case.read(CURSOR)),
+        (Some(125), format!("{old}// theirs\n"))
+    );
+    assert!(!half_done(&case));
+}
+
+/// The same after the change: what it wrote went into a file without a name, and is kept.
+#[test]
+fn a_write_that_comes_too_late_is_kept() {
+    let case = Case::new();
+    let old = cursor(&case, &server("uvx", &["mcp-server-time"]));
+    let mut open = File::options().append(true).open(case.path(CURSOR)).unwrap();
+    let number = open.metadata().unwrap().ino();
+    let done = || fs::metadata(case.path(CURSOR)).unwrap().ino() != number && !half_done(&case);
+    let said = held_up(&case, "fsync", done, || open.write_all(b"// theirs\n").unwrap());
     said.says(&[
         "was written by somebody else at the same moment",
         "what they wrote is in",
         "holds the new text",
     ]);
     assert_eq!(said.code, Some(125));
-    assert!(json(&case)["mcpServers"]["a"]["command"] == OWN);
+    assert_eq!(json(&case)["mcpServers"]["a"]["command"], OWN);
     let kept = said
         .err
         .split('"')
