@@ -1,7 +1,7 @@
 //! Printing for people and pipes: a reader that went away is no error.
 
 use std::borrow::Cow;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::os::fd::AsFd as _;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -9,6 +9,11 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 pub use crate::error::printable;
 
 use crate::error::{Error, reason};
+
+pub const RED: &str = "\x1b[31m";
+pub const GREEN: &str = "\x1b[32m";
+pub const YELLOW: &str = "\x1b[33m";
+pub const PLAIN: &str = "\x1b[0m";
 
 /// Writes text to stdout as it is.
 ///
@@ -23,6 +28,11 @@ pub fn print(text: &str) -> Result<(), Error> {
         ))),
         _ => Ok(()),
     }
+}
+
+/// Whether stdout shows colours: a terminal whose user did not ask for none (no-color.org).
+pub fn colours() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// Writes one line to stderr; there is nowhere to tell that it failed.
