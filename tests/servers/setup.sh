@@ -72,7 +72,9 @@ install_python_servers() (
 )
 
 install_missing
-for folder in . profiles; do
-    install_node_servers "$folder"
-    install_python_servers "$folder"
-done
+# Both at a time: npm waits for the network and the disk, pip for the processor.
+{ install_node_servers .; install_node_servers profiles; } &
+node=$!
+install_python_servers .
+install_python_servers profiles
+wait "$node"
