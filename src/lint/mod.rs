@@ -17,6 +17,7 @@ use std::fmt;
 use crate::profile::{Host, Origin, Profile};
 
 pub use rules::{ALL, Rule};
+pub use secret::is_name as is_secret_name;
 
 /// How bad it is if the server is hostile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
