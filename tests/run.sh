@@ -42,8 +42,11 @@ install_what_is_missing() {
     command -v psql >/dev/null || missing+=(postgresql-client)
     command -v javac >/dev/null || missing+=(default-jdk-headless)
     command -v musl-gcc >/dev/null || missing+=(musl-tools)
+    command -v rg >/dev/null || missing+=(ripgrep)
+    command -v npm >/dev/null || missing+=(npm)
+    # Of the Python that the tests find, whatever else is on our PATH.
+    PATH=/usr/local/bin:/usr/bin:/bin python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
     if [[ $servers == yes ]]; then
-        command -v npm >/dev/null || missing+=(npm)
         /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
     fi
     [[ ${#missing[@]} -gt 0 ]] || return 0
