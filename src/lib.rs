@@ -8,6 +8,7 @@ pub mod commands;
 pub mod duration;
 pub mod error;
 pub mod host;
+pub mod learn;
 pub mod lint;
 pub mod net;
 pub mod policy;
