@@ -61,6 +61,12 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Box the servers of MCP clients, in the clients' own files
+    Wrap(Wrap),
+    /// Give clients' files back what they were before `wrap`
+    Unwrap(Unwrap),
+    /// Show every server of every MCP client: boxed or not, by which profile, and what it may
+    Status(Status),
     /// Let a hostile server try what it can, bare and in the box
     Demo {
         /// Print JSON for programs
@@ -134,6 +140,75 @@ pub struct Learn {
 }
 
 #[derive(Debug, Args)]
+pub struct Wrap {
+    #[command(flatten)]
+    pub files: ClientFiles,
+    /// Only the server of this name
+    #[arg(long, value_name = "NAME")]
+    pub server: Vec<String>,
+    /// Every client found on this machine; without a terminal, clients are named or this is given
+    #[arg(long, conflicts_with_all = ["client", "config"])]
+    pub all: bool,
+    #[command(flatten)]
+    pub policy: PolicyArgs,
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct Unwrap {
+    #[command(flatten)]
+    pub files: ClientFiles,
+    /// Only the server of this name
+    #[arg(long, value_name = "NAME")]
+    pub server: Vec<String>,
+    /// Every client found on this machine; without a terminal, clients are named or this is given
+    #[arg(long, conflicts_with_all = ["client", "config"])]
+    pub all: bool,
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct Status {
+    #[command(flatten)]
+    pub files: ClientFiles,
+    /// Print JSON for programs
+    #[arg(long)]
+    pub json: bool,
+    /// Fail when a server runs unboxed, or when that cannot be told
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// Whose files.
+#[derive(Debug, Args)]
+pub struct ClientFiles {
+    /// Clients such as cursor or claude-code; all that are found unless named
+    pub client: Vec<String>,
+    /// The one client's file, instead of where it usually is
+    #[arg(long, value_name = "FILE", requires = "client")]
+    pub config: Option<PathBuf>,
+    /// The folder whose own files count as well; the one around the current folder that has a .git unless given
+    #[arg(long, value_name = "DIR")]
+    pub project: Option<PathBuf>,
+}
+
+/// How files are changed.
+#[derive(Debug, Args)]
+pub struct ChangeArgs {
+    /// Show what would change, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Print JSON for programs
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct Explain {
     #[command(flatten)]
     pub policy: PolicyArgs,
@@ -200,7 +275,7 @@ pub struct Why {
 }
 
 /// What decides the policy of a run.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct PolicyArgs {
     /// A profile by name or file; without it the one that fits the command, else `default`
     #[arg(long, short, value_name = "NAME|FILE")]

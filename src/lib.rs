@@ -1,11 +1,14 @@
 //! mcp-sandbox: run any MCP server in a box that the operating system enforces.
 //!
 //! One direction: what was typed ([`cli`]), what it means here ([`profile`], [`runtime`], [`policy`]), what
-//! is done about it (the platform package), what a person reads ([`commands`], [`error`]).
+//! is done about it (the platform package), what a person reads ([`commands`], [`error`]). Beside it stand the
+//! configuration files of MCP clients ([`clients`], [`edit`], [`wrap`]).
 
 pub mod cli;
+pub mod clients;
 pub mod commands;
 pub mod duration;
+pub mod edit;
 pub mod error;
 pub mod host;
 pub mod learn;
@@ -14,6 +17,7 @@ pub mod net;
 pub mod policy;
 pub mod profile;
 pub mod runtime;
+pub mod wrap;
 
 use std::process::ExitCode;
 

@@ -1,21 +1,24 @@
 #!/usr/bin/env bash
 # All tests, from a fresh clone on a machine with nothing but Rust: unit and end-to-end tests, the escape
-# suite, and real servers driven by the official clients. As root everything runs twice: once as root and
+# suite, real servers driven by the official clients, and real clients that start boxed servers. As root everything runs twice: once as root and
 # once as an ordinary user.
 #
 #   tests/run.sh             everything
-#   tests/run.sh --no-servers    leave out the real servers (they need Node.js, Python and their registries)
+#   tests/run.sh --no-servers    leave out the real servers (they need Node.js, Python and their registries), and clients
+#   tests/run.sh --no-clients    leave out the real clients alone (about 1 GB)
 #   tests/run.sh --vm        only the virtual machine: limits and escapes under systemd, on Debian's cloud kernels
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 servers=yes
+clients=yes
 machine=no
 for argument in "$@"; do
     case $argument in
     --no-servers) servers=no ;;
+    --no-clients) clients=no ;;
     --vm) machine=yes ;;
-    *) echo "error: unknown argument \"$argument\"" >&2; echo "  hint: --no-servers or --vm" >&2; exit 2 ;;
+    *) echo "error: unknown argument \"$argument\"" >&2; echo "  hint: --no-servers, --no-clients or --vm" >&2; exit 2 ;;
     esac
 done
 
@@ -34,6 +37,7 @@ install_what_is_missing() {
     command -v openssl >/dev/null || missing+=(openssl)
     command -v setpriv >/dev/null || missing+=(util-linux)
     command -v ip >/dev/null || missing+=(iproute2)
+    command -v strace >/dev/null || missing+=(strace)
     command -v ssh >/dev/null || missing+=(openssh-client)
     command -v psql >/dev/null || missing+=(postgresql-client)
     command -v javac >/dev/null || missing+=(default-jdk-headless)
@@ -55,6 +59,7 @@ cargo test --workspace --locked
 
 [[ $servers == yes ]] || exit 0
 cargo build --release --locked
+[[ $clients == no ]] || tests/clients/run.sh
 if [[ $EUID -ne 0 ]]; then
     exec tests/servers/run.py
 fi

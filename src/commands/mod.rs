@@ -1,8 +1,14 @@
 //! One file per sub-command.
 
 mod blocked;
+mod changes;
+mod changes_json;
+mod changes_table;
 pub mod check;
+mod client_files;
+pub mod client_status;
 pub mod demo;
+mod diff;
 pub mod doctor;
 pub mod explain;
 mod failure;
@@ -17,8 +23,10 @@ pub mod profiles;
 mod reach;
 pub mod run;
 mod status;
+pub mod unwrap;
 pub mod why;
 mod why_path;
+pub mod wrap;
 
 use std::process::ExitCode;
 
@@ -41,6 +49,9 @@ pub fn dispatch(command: Command) -> Result<ExitCode, Error> {
         Command::Doctor { json } => return doctor::run(json),
         Command::Demo { json } => return demo::run(json),
         Command::DemoPart(part) => return demo::part(part),
+        Command::Wrap(args) => return wrap::run(&args),
+        Command::Unwrap(args) => return unwrap::run(&args),
+        Command::Status(args) => return client_status::run(&args),
         Command::Explain(args) => explain::run(args)?,
         Command::Check { profiles } => check::run(&profiles, &Facts::gather()?.profile)?,
         Command::Profiles(Profiles::List) => profiles::list(&Facts::gather()?.profile)?,

@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use mcp_sandbox_platform::files::{Act, Exclusion, Pattern, Refusal, Rules, What};
+use mcp_sandbox_platform::files::{Act, Exclusion, Pattern, Refusal, Rules, What, spelled_otherwise};
 use mcp_sandbox_platform::{self as platform, Access, quote};
 
 pub use super::arguments::path_args;
@@ -83,6 +83,14 @@ fn hidden(one: &Candidate, exclusions: &[Exclusion]) -> Option<Diagnostic> {
             one.origin
                 .diagnostic(message, "drop exclude, or mount the folder around it"),
         );
+    }
+    if let Some(system) = spelled_otherwise(source).filter(|_| !one.exclude.is_empty()) {
+        let message = format!(
+            "{} lies on {system}, where a file is found by other spellings of its name: \"exclude\" would not hold",
+            quote(source)
+        );
+        let hint = "mount folders that hold nothing to be excluded, or move the folder to another disk";
+        return Some(one.origin.diagnostic(message, hint));
     }
     let refusal = refused(source, exclusions)?;
     let pattern = quote(&refusal.pattern.text);

@@ -13,7 +13,10 @@ pub fn patterns(writable: &[Located<String>]) -> Vec<Pattern> {
     // What re-includes some of a pattern's matches goes with it.
     let of = |name: &str, text: &str| match text.strip_prefix('!') {
         None => covers(name, short(text)),
-        Some(rest) => rest.rsplit('/').next() == Some(name),
+        Some(rest) => match rest.strip_suffix("/**") {
+            Some(folder) => covers(name, short(folder)),
+            None => rest.rsplit('/').next() == Some(name),
+        },
     };
     let named = |pattern: &Pattern| writable.iter().any(|name| of(&name.value, &pattern.text));
     built_in().filter(|pattern| !named(pattern)).collect()

@@ -1,36 +1,88 @@
 #!/usr/bin/env bash
-# What `exclude` and a writable mount cost: 20,000 small files opened, read and closed, one after the other.
+# What `exclude` and a writable mount cost, as ratios to the same program without the box, each pair in turn: 20,000 small
+# files walked and read, `git status` among them, and Node loading three large packages.
 #
-#   tests/bench/files.sh [ROUNDS]      needs a release build and python3; MCP_SANDBOX names another program
+#   tests/bench/files.sh [ROUNDS]      needs a release build, python3, git, node and npm; MCP_SANDBOX names another program
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 sandbox=${MCP_SANDBOX:-$PWD/target/release/mcp-sandbox}
+rounds=${1:-7}
 folder=$(mktemp -d /var/tmp/mcp-sandbox-files.XXXXXX)
 trap 'rm -rf "$folder"' EXIT
-mkdir "$folder/tree"
-for part in {0..99}; do mkdir "$folder/tree/$part"; done
-for file in {0..19999}; do echo "$file" >"$folder/tree/$((file % 100))/f$file"; done
 
-profile() { printf 'version = 1\n[filesystem]\nmounts = [{ path = "%s", at = "/t", %s }]\n' "$folder/tree" "$2" >"$folder/$1.toml"; }
-profile plain 'access = "read"'
-profile exclude 'access = "read", exclude = [".env", "*.key", "/secrets/"]'
-profile write 'access = "write"'
+mkdir "$folder/tree" "$folder/node"
+python3 - "$folder/tree" <<'PYTHON'
+import os, sys
+for part in range(100):
+    os.mkdir(f"{sys.argv[1]}/{part}")
+for file in range(20000):
+    with open(f"{sys.argv[1]}/{file % 100}/f{file}", "w") as small:
+        small.write(f"{file}\n")
+PYTHON
+git -C "$folder/tree" init -q
+git -C "$folder/tree" add .
+git -C "$folder/tree" -c user.name=a -c user.email=a@b.c commit -qm all
+(cd "$folder/node" && npm install --silent --no-audit --no-fund webpack@5 typescript@5 eslint@9)
 
-read_all='
+cat >"$folder/walk.py" <<'PYTHON'
 import os, sys, time
-paths = [f"{sys.argv[1]}/{n % 100}/f{n}" for n in range(20000)]
 def once():
-    for path in paths:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC); os.read(fd, 256); os.close(fd)
+    for base, folders, files in os.walk(sys.argv[1]):
+        if ".git" in folders:
+            folders.remove(".git")
+        for file in files:
+            path = os.path.join(base, file)
+            os.stat(path)
+            with open(path, "rb", buffering=0) as small:
+                small.read(256)
 once()
 start = time.perf_counter(); once()
-print(f"{(time.perf_counter() - start) / len(paths) * 1e6:.2f}")
-'
-for _ in $(seq "${1:-3}"); do
-    printf 'bare %s' "$(python3 -c "$read_all" "$folder/tree")"
-    for name in plain write exclude; do
-        printf ' | %s %s' "$name" "$("$sandbox" run -q -p "$folder/$name.toml" -- python3 -c "$read_all" /t)"
+print(time.perf_counter() - start)
+PYTHON
+cat >"$folder/status.py" <<'PYTHON'
+import subprocess, sys, time
+def once():
+    subprocess.run(["git", "-C", sys.argv[1], "status", "--short"], check=True, stdout=subprocess.DEVNULL)
+once()
+start = time.perf_counter(); once()
+print(time.perf_counter() - start)
+PYTHON
+cat >"$folder/node/load.js" <<'NODE'
+const start = process.hrtime.bigint()
+for (const name of ["webpack", "typescript", "eslint"]) require(name)
+console.log(Number(process.hrtime.bigint() - start) / 1e9)
+NODE
+
+# NAME ACCESS [EXCLUDE]
+profile() {
+    printf 'version = 1\n[filesystem]\nmounts = [{ path = "%s", access = "%s"%s }]\n' "$folder" "$2" "${3:-}" >"$folder/$1.toml"
+}
+profile plain read
+profile write write
+profile exclude read ', exclude = [".env", "*.key", "/secrets/"]'
+
+compare() {
+    local what=$1 round name
+    shift
+    for ((round = 0; round < rounds; round++)); do
+        printf '%s bare %s\n' "$what" "$("$@")"
+        for name in plain write exclude; do
+            printf '%s %s %s\n' "$what" "$name" "$("$sandbox" run -q -p "$folder/$name.toml" -- "$@")"
+        done
     done
-    echo '  (microseconds for open, read, close)'
-done
+}
+{
+    compare walk python3 "$folder/walk.py" "$folder/tree"
+    compare status python3 "$folder/status.py" "$folder/tree"
+    compare node node "$folder/node/load.js"
+} | python3 -c '
+import collections, statistics, sys
+taken = collections.defaultdict(list)
+for line in sys.stdin:
+    what, name, seconds = line.split()
+    taken[what, name].append(float(seconds))
+for (what, name), seconds in taken.items():
+    ratios = [one / bare for one, bare in zip(seconds, taken[what, "bare"])]
+    print(f"{what:8} {name:8} median {statistics.median(seconds) * 1000:7.1f} ms  {statistics.median(ratios):5.2f} x bare")
+'

@@ -60,7 +60,14 @@ fn the_manual_page_has_every_command_and_flag() {
         .find(|line| !line.starts_with(".ie") && !line.starts_with(".el") && !line.starts_with("'\\\""))
         .unwrap();
     assert!(start.starts_with(".TH mcp-sandbox 1"), "{start}");
-    for part in ["status\\-file", "explain", "completions", "dry\\-run", "context"] {
+    for part in [
+        "status\\-file",
+        "explain",
+        "completions",
+        "dry\\-run",
+        "context",
+        "unwrap",
+    ] {
         assert!(page.contains(part), "{part} in {page}");
     }
 }
@@ -79,6 +86,8 @@ fn a_reader_that_went_away_is_no_error() {
         &["explain", "--json", "--", "true"],
         &["run", "--dry-run", "--", "true"],
         &["check", "default"],
+        &["status"],
+        &["wrap", "--dry-run", "--json"],
         &["lint", "default"],
     ] {
         let (reader, writer) = std::io::pipe().unwrap();

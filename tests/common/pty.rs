@@ -1,5 +1,7 @@
 //! A terminal for the program under test.
 
+#![allow(dead_code, reason = "each test program uses its part")]
+
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::os::unix::process::CommandExt as _;

@@ -2,6 +2,7 @@
 //! other name, and races.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::common::{Host, answer, binaries, hosts, is_root, words};
@@ -17,7 +18,7 @@ struct Ground<'h> {
     controls: bool,
 }
 
-const WRITABLE: &str = "writable_sensitive = [\".git\", \"HEAD\", \".envrc\"]";
+const WRITABLE: &str = "writable_sensitive = [\".git\", \"HEAD\", \".envrc\", \".vscode\"]";
 
 fn ground(host: &Host) -> Ground<'_> {
     let folder = host.folder().join("ground");
@@ -58,6 +59,7 @@ impl Ground<'_> {
             "free",
             ".git",
             ".git/hooks",
+            ".git/modules/lib",
             "held",
         ] {
             self.host.directory(&format!("ground/{folder}"));
@@ -187,7 +189,11 @@ fn nothing_new_gets_such_a_name() {
             "@free/.ENV",
             "@secrets/new",
             "@free/.envrc",
+            // A folder's name.
+            "@free/.vscode",
             "@.git/hooks/new",
+            "@.git/modules/lib/commondir",
+            "@.git/modules/lib/hooks",
         ] {
             let acts = ["create-new", "make-folder", "pipe-node"];
             attacks.extend(acts.map(|act| attack(&[act, name])));
@@ -302,6 +308,64 @@ fn other_names_lead_to_the_same_answer() {
         shut(&["write", &ground.path("twin-of-config")]).stopped("EACCES");
         shut(&["write", &ground.path("twin-of-open")]).done();
         ground.unchanged();
+    }
+}
+
+/// A folder that rules are about stays where it is, also for who is shown what lies around it.
+#[test]
+fn a_mount_in_a_mount_is_not_moved_away_from_its_rules() {
+    for host in hosts() {
+        let outer = host.directory("outer");
+        host.directory("outer/way/inner");
+        let profile = |name: &str, exclude: &str| {
+            let folder = outer.display();
+            let mounts = format!(
+                "{{ path = \"{folder}\", at = \"/t\", access = \"write\" }}, \
+                 {{ path = \"{folder}/way/inner\", at = \"/s\", access = \"write\"{exclude} }}"
+            );
+            host.file(name, &format!("version = 1\n[filesystem]\nmounts = [{mounts}]\n"))
+        };
+        let (open, shut) = (
+            profile("open.toml", ""),
+            profile("shut.toml", ", exclude = [\"/key\"]"),
+        );
+        let attack = |profile: &Path, attack: &[&str]| host.boxed(words([&"-p", &profile]), attack);
+        host.file("outer/way/inner/key", "secret");
+        for path in ["/s/key", "/t/way/inner/key"] {
+            attack(&shut, &["read", path]).stopped("EACCES");
+            attack(&open, &["read", path]).done();
+        }
+        for from in ["/t/way", "/t/way/inner"] {
+            attack(&shut, &["rename", from, "/t/moved"]).stopped("EBUSY");
+        }
+        assert!(outer.join("way/inner/key").exists());
+    }
+}
+
+/// The other names of a file are looked for in folders that the server may have closed.
+#[test]
+fn a_folder_that_is_closed_hides_no_twin() {
+    for host in hosts() {
+        let ground = ground(&host);
+        fs::hard_link(
+            ground.folder.join("secrets/file"),
+            ground.folder.join("free/twin"),
+        )
+        .expect("a link");
+        let script = format!(
+            "cd {}; cat free/twin; chmod 000 secrets; chmod 600 free/twin; cat free/twin",
+            ground.folder.display()
+        );
+        let run = |profile: &Path| {
+            let mut command = host.run(words([&"--profile", &profile]));
+            command.args(["/bin/sh", "-c", &script]);
+            let output = command.output().expect("the sandbox");
+            fs::set_permissions(ground.folder.join("secrets"), fs::Permissions::from_mode(0o755))
+                .expect("ours");
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        };
+        assert_eq!(run(&ground.shut), "");
+        assert_eq!(run(&ground.open), "secretsecret");
     }
 }
 

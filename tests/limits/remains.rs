@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::fd::AsRawFd as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -232,5 +233,91 @@ fn a_flood_on_stderr_is_nobodys_memory() {
         );
         tool.wait().expect("the tool is ours");
         gone_within_a_second(&marker);
+    }
+}
+
+/// A group of memory with room for little more than a supervisor; removed when it goes.
+struct Tight(PathBuf);
+
+impl Tight {
+    fn new() -> Self {
+        let unified = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+        let (at, file) = match unified {
+            true => ("/sys/fs/cgroup", "memory.max"),
+            false => ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
+        };
+        let group = Path::new(at).join(unique("tight"));
+        std::fs::create_dir(&group).expect("a group");
+        std::fs::write(group.join(file), "64M").expect("a limit");
+        // Where there is swap, a full group is no reason to kill.
+        for swap in ["memory.swap.max", "memory.swappiness"] {
+            let _ = std::fs::write(group.join(swap), "0");
+        }
+        Tight(group)
+    }
+
+    /// A command that moves into the group first.
+    fn shell(&self, script: &str) -> Vec<OsString> {
+        let script = format!("echo $$ >'{}/cgroup.procs'; {script}", self.0.display());
+        ["sh".into(), "-c".into(), script.into(), "sh".into()].into()
+    }
+}
+
+impl Drop for Tight {
+    fn drop(&mut self) {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while std::fs::remove_dir(&self.0).is_err() && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// The kernel is short of memory and picks the supervisor (oom_score_adj of proc_pid_oom_score_adj(5)).
+#[test]
+fn a_supervisor_killed_for_want_of_memory_leaves_nothing() {
+    const HOG: &str = "
+import sys
+state = lambda: open(f'/proc/{sys.argv[1]}/stat').read().rsplit(')', 1)[1].split()[0]
+open('/proc/self/oom_score_adj', 'w').write('-1000')
+taken = []
+while state() != 'Z':
+    taken.append(bytearray(1 << 18))
+";
+    for host in root_hosts() {
+        let tight = Tight::new();
+        let marker = unique("marker");
+        let words = |command: &std::process::Command| -> Vec<OsString> {
+            let program = std::iter::once(command.get_program().to_owned());
+            program.chain(command.get_args().map(ToOwned::to_owned)).collect()
+        };
+        let run = host.run(flags(&host, "memory = \"32MB\""));
+        let [shell, rest @ ..] = &tight.shell("exec \"$@\"")[..] else {
+            unreachable!()
+        };
+        let mut tool = host.command(shell);
+        let mut tool = tool
+            .args(rest)
+            .args(words(&run))
+            .args(["sh", "-c", &format!("echo ready; sleep 1000; : {marker}")])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the sandbox");
+        let mut out = BufReader::new(tool.stdout.take().expect("a pipe"));
+        out.read_line(&mut String::new()).expect("the server runs");
+        let groups = groups_of(tool.id());
+        std::fs::write(format!("/proc/{}/oom_score_adj", tool.id()), "1000").expect("it is ours");
+
+        let hog = tight.shell("exec python3 -c \"$0\" \"$@\"");
+        let [shell, option, script, _] = &hog[..] else {
+            unreachable!()
+        };
+        let mut hog = host.command(shell);
+        let status = hog
+            .args([option, script, &HOG.into(), &tool.id().to_string().into()])
+            .status();
+        assert!(status.expect("python3").success());
+        assert_eq!(tool.wait().expect("the tool is ours").signal(), Some(9));
+        gone_within_a_second(&marker);
+        gone(&groups);
     }
 }

@@ -5,11 +5,13 @@
 //! move what is in it to where no pattern matches, or to where one does.
 
 mod denial;
+mod names;
 mod pattern;
 
 use std::path::{Path, PathBuf};
 
 pub use denial::FileDenial;
+pub use names::spelled_otherwise;
 pub use pattern::Pattern;
 
 use pattern::Matcher;
@@ -86,11 +88,15 @@ impl Set {
 
     /// What stands against making, removing or renaming this very entry.
     fn refuses_entry(&self, path: &Path, what: What) -> Option<Pattern> {
-        let matched = self.itself.matched(path, what == What::Folder);
-        matched.or_else(|| match what {
-            What::Folder => None,
+        if what == What::Folder {
+            return self.itself.matched(path, true);
+        }
+        // A link leads other programs to a folder just as well, and nothing but a folder should have a folder's name.
+        let matched = self.itself.matched(path, false);
+        let as_folder = || self.itself.matched(path, true);
+        matched.or_else(as_folder).or_else(|| match what {
             What::Link => self.way.leading(path),
-            What::File => self.spelled.leading(path),
+            _ => self.spelled.leading(path),
         })
     }
 

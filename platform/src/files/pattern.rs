@@ -31,9 +31,13 @@ impl Pattern {
             text: text.to_owned(),
             reason: reason.to_owned(),
         };
-        match Matcher::new(std::slice::from_ref(&pattern)) {
+        let one = std::slice::from_ref(&pattern);
+        if let Err(why) = Matcher::new(one) {
+            return Err(format!("is no pattern: {why}"));
+        }
+        match Matcher::of_ways(one, |_| true) {
             Ok(_) => Ok(pattern),
-            Err(why) => Err(format!("is no pattern: {why}")),
+            Err(_) => Err("has a slash within {…} or behind a backslash, where none can be".into()),
         }
     }
 
@@ -44,10 +48,18 @@ impl Pattern {
         let parts: Vec<&str> = bare.split('/').filter(|part| !part.is_empty()).collect();
         let cuts = 1..parts.len();
         cuts.map(move |cut| Pattern {
-            text: format!("{anchor}{}", parts[..cut].join("/")),
+            text: format!("{anchor}{}", kept_blank(parts[..cut].join("/"))),
             reason: self.text.clone(),
         })
         .filter(|pattern| pattern.text != "**")
+    }
+}
+
+/// A line whose last blank counts: gitignore(5) drops it without a backslash before it.
+fn kept_blank(line: String) -> String {
+    match line.strip_suffix(' ') {
+        Some(rest) if !rest.ends_with('\\') => format!("{rest}\\ "),
+        _ => line,
     }
 }
 
@@ -179,7 +191,9 @@ mod tests {
         for text in ["", "/", "#x", "!", "a/../b", "./a", "a "] {
             assert!(Pattern::parse(text, "").is_err(), "{text:?}");
         }
-        assert!(Pattern::parse("{a", "").is_err());
+        for text in ["{a", "{a/b,c}", "a\\/b"] {
+            assert!(Pattern::parse(text, "").is_err(), "{text:?}");
+        }
     }
 
     #[test]
@@ -190,6 +204,7 @@ mod tests {
             ("a/b/c", &["/a", "/a/b"]),
             ("!/a/*.key", &["/a"]),
             ("**/.git/hooks/", &["**/.git"]),
+            ("/a /b", &["/a\\ "]),
         ] {
             let pattern = Pattern::parse(text, "").unwrap();
             let way: Vec<String> = pattern.way().map(|one| one.text).collect();

@@ -162,6 +162,12 @@ pub fn init() -> Result<BpfProgram> {
     program.assemble()
 }
 
+const LANDLOCK: &[&str] = &[
+    "landlock_create_ruleset",
+    "landlock_add_rule",
+    "landlock_restrict_self",
+];
+
 impl Program {
     fn decide<'a>(&mut self, names: impl IntoIterator<Item = &'a &'static str>, verdict: Verdict) {
         let numbers = names.into_iter().filter_map(|name| number(name));
@@ -171,6 +177,8 @@ impl Program {
 
     fn hand_over_files(&mut self, files: Brokered) -> Result<()> {
         self.decide(&["openat2"], Verdict::Errno(libc::ENOSYS));
+        // Whoever restricts itself further would not be restricted in what is done for it, and must know.
+        self.decide(LANDLOCK, Verdict::Errno(libc::ENOSYS));
         if files.writes {
             self.decide(CHANGES.calls, Verdict::Notify);
         }

@@ -425,6 +425,25 @@ pub const ARGUMENTS: &[(&str, Argument, Answer)] = &[
         },
         Answer::NotPermitted,
     ),
+    // BTRFS_IOC_SNAP_CREATE, _SUBVOL_CREATE, _SNAP_DESTROY and their second versions, BCH_IOCTL_SUBVOLUME_CREATE and
+    // _DESTROY: they make and remove names through an open folder, past Landlock and whoever judges names.
+    (
+        "ioctl",
+        Argument::NotIn {
+            index: 1,
+            values: &[
+                0x5000_9401,
+                0x5000_940e,
+                0x5000_940f,
+                0x5000_9417,
+                0x5000_9418,
+                0x5000_943f,
+                0x4020_bc10,
+                0x4020_bc11,
+            ],
+        },
+        Answer::NotPermitted,
+    ),
     // Only asking (0xffffffff) and plain Linux: other personalities switch off address space randomisation.
     (
         "personality",

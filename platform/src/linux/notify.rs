@@ -42,7 +42,8 @@ impl Listener {
         Listener(fd)
     }
 
-    /// The next call that waits; nothing if it was interrupted before we could look.
+    /// The next call that waits; nothing if it was interrupted before we could look, or once nobody is left who could
+    /// call, which poll(2) tells by POLLHUP.
     ///
     /// # Errors
     /// Those of the ioctl; EINTR and ENOENT count as nothing.

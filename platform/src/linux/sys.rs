@@ -71,6 +71,28 @@ fn openat2_once(dir: BorrowedFd, path: &CStr, flags: i32, resolve: u64) -> Resul
     })
 }
 
+/// The number of the mount that an open object is seen through, statx(2) of Linux 5.8.
+pub fn mount_of(fd: BorrowedFd) -> Result<u64> {
+    let mut found = std::mem::MaybeUninit::<libc::statx>::zeroed();
+    // SAFETY: the path is NUL-terminated and found has the size that the kernel fills.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_statx,
+            fd.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH,
+            libc::STATX_MNT_ID,
+            found.as_mut_ptr(),
+        )
+    })?;
+    // SAFETY: all zeroes is a valid statx, and the kernel has filled it.
+    let found = unsafe { found.assume_init() };
+    match found.stx_mask & libc::STATX_MNT_ID {
+        0 => Err(Errno::ENOSYS),
+        _ => Ok(found.stx_mnt_id),
+    }
+}
+
 /// An extended attribute of at most 16 bytes, getxattr(2).
 pub fn attribute(path: &std::path::Path, name: &str) -> Option<Vec<u8>> {
     let path = CString::new(std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str())).ok()?;

@@ -14,7 +14,7 @@ mod verdict;
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, ExitStatus};
@@ -216,7 +216,7 @@ fn play(folder: &Path, token: &str, json: bool) -> Result<ExitCode, Error> {
         let json = serde_json::json!({"version": 1, "attempts": verdicts, "summary": summary});
         out::print(&format!("{json:#}\n"))?;
     } else {
-        out::print(&table::text(&verdicts, summary, colours()))?;
+        out::print(&table::text(&verdicts, summary, out::colours()))?;
     }
     Ok(if summary.holds {
         ExitCode::SUCCESS
@@ -261,9 +261,4 @@ fn own_program() -> Result<OsString, Error> {
     std::env::current_exe()
         .map(PathBuf::into_os_string)
         .map_err(|error| Error::setup(format!("cannot find our own program file: {}", reason(&error))))
-}
-
-/// On a terminal only, and not where the user has said no (no-color.org).
-fn colours() -> bool {
-    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

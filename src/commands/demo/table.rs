@@ -4,10 +4,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
 
 use super::verdict::{Layer, Outcome, Summary, Verdict};
-
-const RED: &str = "\x1b[31m";
-const GREEN: &str = "\x1b[32m";
-const PLAIN: &str = "\x1b[0m";
+use crate::commands::out::{GREEN, PLAIN, RED};
 
 /// One line per attempt under a heading, and a last line that sums up.
 pub fn text(verdicts: &[Verdict], summary: Summary, colours: bool) -> String {

@@ -154,13 +154,15 @@ impl Broker {
     /// in the ioctl itself sooner than one in poll(2).
     fn serve(&mut self) {
         loop {
-            if self.pending.is_empty() {
-                if self.serve_next().is_err() {
-                    return;
-                }
-                continue;
-            }
-            let timeout = self.pending.timeout(Instant::now());
+            let timeout = match self.pending.is_empty() {
+                true => match self.serve_next() {
+                    Ok(true) => continue,
+                    // It was interrupted, or nobody is left who could call: the listener is asked which.
+                    Ok(false) => PollTimeout::ZERO,
+                    Err(_) => return,
+                },
+                false => self.pending.timeout(Instant::now()),
+            };
             let Ok((called, ready)) = self.wait(timeout) else {
                 return;
             };
@@ -176,16 +178,17 @@ impl Broker {
         }
     }
 
-    /// The next call; waits for it if there is none.
+    /// The next call; waits for it if there is none. Whether there was one.
     ///
     /// # Errors
     /// The listener has no more to give.
-    fn serve_next(&mut self) -> nix::Result<()> {
-        if let Some(notification) = self.listener.receive()? {
-            self.handle(&notification);
-            self.prepare_socket();
-        }
-        Ok(())
+    fn serve_next(&mut self) -> nix::Result<bool> {
+        let Some(notification) = self.listener.receive()? else {
+            return Ok(false);
+        };
+        self.handle(&notification);
+        self.prepare_socket();
+        Ok(true)
     }
 
     fn wait(&self, timeout: PollTimeout) -> nix::Result<(PollFlags, bool)> {

@@ -29,7 +29,7 @@ pub struct Group {
     kind: Kind,
     folders: Vec<PathBuf>,
     janitor: Option<Janitor>,
-    /// What was read last: the groups of a scope go away with the box.
+    /// What was read last.
     last: Numbers,
 }
 
@@ -83,7 +83,9 @@ impl Group {
                     limits: limits.clone(),
                     name: format!("{name}.scope"),
                 };
-                return Ok(Group::of(kind, Vec::new(), None));
+                // It stays in the scope, which systemd would otherwise remove before we have read what came of the box.
+                let keeper = Janitor::start(&[])?;
+                return Ok(Group::of(kind, Vec::new(), Some(keeper)));
             }
         };
         files.iter().for_each(|(parent, _)| remove_stale(parent));
@@ -136,14 +138,21 @@ impl Group {
     /// Lets the manager put init, which does nothing yet, into its scope.
     pub fn admit(&mut self, init: Pid) -> io::Result<()> {
         if let Kind::Scope { bus, limits, name } = &self.kind {
-            self.folders = vec![scope::start(bus, name, limits, init)?];
+            let keeper = self.janitor.iter().map(Janitor::pid);
+            let members: Vec<Pid> = keeper.chain([init]).collect();
+            self.folders = vec![scope::start(bus, name, limits, &members)?];
         }
         Ok(())
     }
 
     /// What was counted so far.
     pub fn numbers(&mut self) -> Numbers {
+        let keepers = u32::from(matches!(self.kind, Kind::Scope { .. }));
         let read = self.folders.iter().map(|folder| numbers(folder));
+        let read = read.map(|read| Numbers {
+            processes: read.processes.map(|all| all.saturating_sub(keepers)),
+            ..read
+        });
         self.last = read.fold(self.last, |one, two| Numbers {
             memory: one.memory.max(two.memory),
             processes: one.processes.max(two.processes),
@@ -158,7 +167,8 @@ impl Drop for Group {
     /// The box has ended, or was never begun. The kernel may need a moment to let go of its last process.
     fn drop(&mut self) {
         if matches!(self.kind, Kind::Scope { .. }) {
-            // systemd removes it when its last process has ended.
+            // systemd removes it when its last process, which is ours, has ended.
+            drop(self.janitor.take());
             return;
         }
         let until = Instant::now() + Duration::from_secs(1);

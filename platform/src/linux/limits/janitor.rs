@@ -43,6 +43,12 @@ impl Janitor {
     }
 }
 
+impl Janitor {
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+}
+
 impl Drop for Janitor {
     /// Its work is done, or it does it now.
     fn drop(&mut self) {

@@ -45,17 +45,30 @@ const START: Call = Call {
     member: "StartTransientUnit",
 };
 
+/// Of scopes since systemd 253 (systemd.scope(5)). Older ones leave it to the kernel, as "continue" does.
+const OOM_POLICY: &str = "OOMPolicy";
+/// What a manager answers that knows no such property of a scope.
+const UNKNOWN_PROPERTY: &str = "org.freedesktop.DBus.Error.PropertyReadOnly";
+
 type Properties<'a> = Vec<(&'a str, Variant<'a>)>;
 
-/// Makes the scope `name` with `init` in it and waits until it is there; its folder.
+/// Makes the scope `name` with processes of ours in it, init the last of them, and waits until they are there; its folder.
 ///
 /// # Errors
 /// The manager refuses, or does not answer in time.
-pub fn start(bus: &Path, name: &str, limits: &choice::Group, init: Pid) -> io::Result<PathBuf> {
+pub fn start(bus: &Path, name: &str, limits: &choice::Group, members: &[Pid]) -> io::Result<PathBuf> {
     let mut bus = Bus::connect(bus)?;
     let nothing: Vec<(&str, Properties)> = Vec::new();
-    bus.call(&START, &(name, "fail", properties(limits, init), nothing))?;
+    let begin = |bus: &mut Bus, properties| bus.call(&START, &(name, "fail", properties, &nothing));
+    let properties = properties(limits, members);
+    let older = properties.iter().filter(|(name, _)| *name != OOM_POLICY).cloned();
+    let older: Properties = older.collect();
+    match begin(&mut bus, properties) {
+        Err(error) if error.to_string() == UNKNOWN_PROPERTY => begin(&mut bus, older)?,
+        other => other?,
+    }
     let until = Instant::now() + PATIENCE;
+    let init = members.last().ok_or(io::ErrorKind::InvalidInput)?;
     loop {
         let text = fs::read_to_string(format!("/proc/{init}/cgroup"))?;
         let group = text.lines().find_map(|line| line.strip_prefix("0::"));
@@ -69,10 +82,12 @@ pub fn start(bus: &Path, name: &str, limits: &choice::Group, init: Pid) -> io::R
     }
 }
 
-/// The settings of systemd.resource-control(5). Init is counted.
-fn properties(limits: &choice::Group, init: Pid) -> Properties<'static> {
+/// The settings of systemd.resource-control(5). Our own processes are counted.
+fn properties(limits: &choice::Group, members: &[Pid]) -> Properties<'static> {
+    let pids: Vec<u32> = members.iter().map(|member| member.as_raw() as u32).collect();
+    let own = pids.len() as u64;
     let mut properties: Properties = vec![
-        ("PIDs", Variant::from(vec![init.as_raw() as u32])),
+        ("PIDs", Variant::from(pids)),
         ("Description", Variant::from("mcp-sandbox")),
         ("CollectMode", Variant::from("inactive-or-failed")),
     ];
@@ -80,10 +95,10 @@ fn properties(limits: &choice::Group, init: Pid) -> Properties<'static> {
         properties.push(("MemoryMax", Variant::from(most.0)));
         properties.push(("MemorySwapMax", Variant::from(0_u64)));
         // One process that is too large, not all of them: what the server sees is a child that was killed.
-        properties.push(("OOMPolicy", Variant::from("continue")));
+        properties.push((OOM_POLICY, Variant::from("continue")));
     }
     if let Some(most) = limits.processes {
-        properties.push(("TasksMax", Variant::from(u64::from(most) + 1)));
+        properties.push(("TasksMax", Variant::from(u64::from(most) + own)));
     }
     if let Some(share) = limits.cpu {
         // Microseconds in each second.
@@ -322,7 +337,7 @@ mod tests {
             let body = (
                 "x.scope",
                 "fail",
-                properties(&limits(), Pid::from_raw(77)),
+                properties(&limits(), &[Pid::from_raw(77)]),
                 nothing,
             );
             bus.call(&START, &body).unwrap();
@@ -353,7 +368,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let socket = place.path().join("private");
         let manager = manager(&socket, 3, false);
-        let error = start(&socket, "x.scope", &limits(), Pid::from_raw(77)).unwrap_err();
+        let error = start(&socket, "x.scope", &limits(), &[Pid::from_raw(77)]).unwrap_err();
         assert_eq!(error.to_string(), "org.freedesktop.systemd1.UnitExists");
         manager.join().unwrap();
     }
@@ -365,7 +380,7 @@ mod tests {
                 Path::new("/no/such/socket"),
                 "x.scope",
                 &limits(),
-                Pid::from_raw(77)
+                &[Pid::from_raw(77)]
             )
             .is_err()
         );

@@ -2,7 +2,7 @@
 //! never followed.
 
 use std::ffi::CStr;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, RenameFlags, renameat2};
@@ -11,7 +11,7 @@ use nix::unistd::{Pid, UnlinkatFlags, linkat, symlinkat, unlinkat};
 
 use super::super::super::sys;
 use super::asked::{Base, Name};
-use super::find::{self, Entry, our_name};
+use super::find::{self, Entry, Root, our_name};
 use super::missed::Outcome;
 use super::{Deed, Desk, Done, kernels, with_umask_of};
 use crate::files::{Act, What};
@@ -20,12 +20,12 @@ const DONE: Done = Ok(Deed::Done(Outcome::Changed));
 
 impl Desk {
     /// The entry that a call is about, if it lies in a place of ours.
-    fn own_entry(&self, root: BorrowedFd, name: Name) -> Option<Entry> {
+    fn own_entry(&self, root: &Root, name: Name) -> Option<Entry> {
         let entry = kernels(find::entry(root, name))??;
         self.writes(&entry.path).then_some(entry)
     }
 
-    pub(super) fn make_folder(&self, root: BorrowedFd, name: Name, mode: u32, thread: Pid) -> Done {
+    pub(super) fn make_folder(&self, root: &Root, name: Name, mode: u32, thread: Pid) -> Done {
         let Some(entry) = self.own_entry(root, name) else {
             return Ok(Deed::Kernels);
         };
@@ -37,7 +37,7 @@ impl Desk {
         DONE
     }
 
-    pub(super) fn make_node(&self, root: BorrowedFd, name: Name, mode: u32, thread: Pid) -> Done {
+    pub(super) fn make_node(&self, root: &Root, name: Name, mode: u32, thread: Pid) -> Done {
         let Some(entry) = self.own_entry(root, name) else {
             return Ok(Deed::Kernels);
         };
@@ -55,7 +55,7 @@ impl Desk {
         DONE
     }
 
-    pub(super) fn make_link(&self, root: BorrowedFd, target: &CStr, name: Name) -> Done {
+    pub(super) fn make_link(&self, root: &Root, target: &CStr, name: Name) -> Done {
         let Some(entry) = self.own_entry(root, name) else {
             return Ok(Deed::Kernels);
         };
@@ -64,7 +64,7 @@ impl Desk {
         DONE
     }
 
-    pub(super) fn hard_link(&mut self, root: BorrowedFd, from: Name, follow: bool, to: Name) -> Done {
+    pub(super) fn hard_link(&mut self, root: &Root, from: Name, follow: bool, to: Name) -> Done {
         // Without following, the link of /proc itself would be meant; an empty path names no link.
         let of_descriptor = matches!(from.base, Base::Descriptor(_));
         if of_descriptor && !follow && !from.path.is_empty() {
@@ -76,6 +76,9 @@ impl Desk {
         let Some(from) = kernels(find::object(root, from, follow)) else {
             return Ok(Deed::Kernels);
         };
+        if !root.holds(from.fd.as_fd()) {
+            return Ok(Deed::Kernels);
+        }
         if !self.writes(&to.path) && !self.writes(&from.path) {
             return Ok(Deed::Kernels);
         }
@@ -97,7 +100,7 @@ impl Desk {
 
     /// What comes to a name, what was there, and with RENAME_EXCHANGE what goes the other way: each must be allowed at
     /// both. A folder takes along what is in it.
-    pub(super) fn rename(&self, root: BorrowedFd, from: Name, to: Name, flags: u32) -> Done {
+    pub(super) fn rename(&self, root: &Root, from: Name, to: Name, flags: u32) -> Done {
         let entries = (kernels(find::entry(root, from)), kernels(find::entry(root, to)));
         let (Some(Some(from)), Some(Some(to))) = entries else {
             return Ok(Deed::Kernels);
@@ -124,7 +127,7 @@ impl Desk {
         DONE
     }
 
-    pub(super) fn remove(&self, root: BorrowedFd, name: Name, folder: bool) -> Done {
+    pub(super) fn remove(&self, root: &Root, name: Name, folder: bool) -> Done {
         let Some(entry) = self.own_entry(root, name) else {
             return Ok(Deed::Kernels);
         };

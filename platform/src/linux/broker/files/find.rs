@@ -1,6 +1,8 @@
 //! From a path of the caller to the object it names, and from the object to the name it has.
 
+use std::collections::HashSet;
 use std::ffi::{CString, OsStr, OsString};
+use std::fs;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
@@ -8,11 +10,37 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, readlink};
 use nix::sys::stat::{FileStat, fstat, fstatat};
+use nix::unistd::Pid;
 
 use super::super::super::sys;
+use super::super::caller;
 use super::super::duplicate::Duplicate;
 use super::asked::{Base, Name};
 use crate::files::What;
+
+/// The box's root, and the mounts that are seen from it: the same for all of the box, since nobody in it may change them.
+pub struct Root {
+    pub fd: OwnedFd,
+    /// By their numbers (proc_pid_mountinfo(5)).
+    mounts: HashSet<u64>,
+}
+
+impl Root {
+    /// As the thread sees it.
+    pub fn of(thread: Pid) -> nix::Result<Self> {
+        let text = fs::read_to_string(format!("/proc/{thread}/mountinfo")).map_err(|_| Errno::ESRCH)?;
+        let number = |line: &str| line.split(' ').next()?.parse().ok();
+        Ok(Root {
+            fd: caller::root(thread)?,
+            mounts: text.lines().filter_map(number).collect(),
+        })
+    }
+
+    /// Whether an open folder or file is seen from here. One that came from elsewhere has a name too, of another root.
+    pub fn holds(&self, fd: BorrowedFd) -> bool {
+        sys::mount_of(fd).is_ok_and(|mount| self.mounts.contains(&mount))
+    }
+}
 
 /// An object that was found, held open.
 pub struct Found {
@@ -44,7 +72,7 @@ pub const GONE: &str = " (deleted)";
 ///
 /// # Errors
 /// Those of openat2(2).
-pub fn object(root: BorrowedFd, name: Name, follow: bool) -> nix::Result<Found> {
+pub fn object(root: &Root, name: Name, follow: bool) -> nix::Result<Found> {
     let last = if follow { 0 } else { libc::O_NOFOLLOW };
     let fd = match name.base {
         Base::Descriptor(fd) => Held::Caller(fd),
@@ -58,7 +86,7 @@ pub fn object(root: BorrowedFd, name: Name, follow: bool) -> nix::Result<Found> 
 ///
 /// # Errors
 /// Those of openat2(2); ESTALE for an open file that is not what its name leads to.
-pub fn named_object(root: BorrowedFd, name: Name, follow: bool) -> nix::Result<Found> {
+pub fn named_object(root: &Root, name: Name, follow: bool) -> nix::Result<Found> {
     let of_caller = matches!(name.base, Base::Descriptor(_));
     let found = object(root, name, follow)?;
     if !of_caller {
@@ -69,14 +97,14 @@ pub fn named_object(root: BorrowedFd, name: Name, follow: bool) -> nix::Result<F
         return Err(Errno::ESTALE);
     }
     let resolve = libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_SYMLINKS;
-    let here = sys::openat2_for_server(root, &path, libc::O_PATH, resolve)?;
+    let here = sys::openat2_for_server(root.fd.as_fd(), &path, libc::O_PATH, resolve)?;
     let here = Found::of(Held::Own(here))?;
     let same = (here.stat.st_dev, here.stat.st_ino) == (found.stat.st_dev, found.stat.st_ino);
     same.then_some(here).ok_or(Errno::ESTALE)
 }
 
 /// The folder that a name's last part lies in. Nothing for a name without one: `/`, `.`, `..`.
-pub fn entry(root: BorrowedFd, name: Name) -> nix::Result<Option<Entry>> {
+pub fn entry(root: &Root, name: Name) -> nix::Result<Option<Entry>> {
     let end = name
         .path
         .iter()
@@ -102,12 +130,18 @@ pub fn entry(root: BorrowedFd, name: Name) -> nix::Result<Option<Entry>> {
 
 /// A relative path is first looked up below its folder alone. Where it leads out of that, by `..` or a link, it is looked up
 /// from the root: what an absolute link means can be told from there only.
-fn open(root: BorrowedFd, base: &Base, path: &[u8], flags: i32) -> nix::Result<OwnedFd> {
+///
+/// # Errors
+/// Those of openat2(2); EXDEV for a folder that is not the box's.
+fn open(root: &Root, base: &Base, path: &[u8], flags: i32) -> nix::Result<OwnedFd> {
     let c_path = CString::new(path).map_err(|_| Errno::EINVAL)?;
     let in_root = libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_MAGICLINKS;
     let Base::Folder(folder) = base else {
-        return sys::openat2_for_server(root, &c_path, flags, in_root);
+        return sys::openat2_for_server(root.fd.as_fd(), &c_path, flags, in_root);
     };
+    if !root.holds(folder.as_fd()) {
+        return Err(Errno::EXDEV);
+    }
     let below = libc::RESOLVE_BENEATH | libc::RESOLVE_NO_MAGICLINKS;
     match sys::openat2_for_server(folder.as_fd(), &c_path, flags, below) {
         Err(Errno::EXDEV) => {}
@@ -117,7 +151,7 @@ fn open(root: BorrowedFd, base: &Base, path: &[u8], flags: i32) -> nix::Result<O
     absolute.push(b'/');
     absolute.extend_from_slice(path);
     let absolute = CString::new(absolute).map_err(|_| Errno::EINVAL)?;
-    sys::openat2_for_server(root, &absolute, flags, in_root)
+    sys::openat2_for_server(root.fd.as_fd(), &absolute, flags, in_root)
 }
 
 /// The name of an object, relative to the root of the mount tree it lies in, which is the box's root.

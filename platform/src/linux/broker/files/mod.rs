@@ -15,7 +15,7 @@ mod open;
 mod plain;
 mod twins;
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -28,8 +28,8 @@ use crate::files::{Act, FileDenial, Refusal, Rules, What};
 use crate::net::Denials;
 use asked::Asked;
 pub(super) use asked::text;
-use find::Found;
 pub(super) use find::path_of;
+use find::{Found, Root};
 use missed::{Missed, Outcome};
 use plain::Clear;
 use twins::Twins;
@@ -43,7 +43,7 @@ pub struct Desk {
     twins: Twins,
     clear: Clear,
     /// The box's root, from the first who called.
-    root: Option<OwnedFd>,
+    root: Option<Root>,
     /// The kernel's Landlock handles truncation (ABI 3).
     truncation: bool,
 }
@@ -132,13 +132,18 @@ impl Desk {
         (at(one) == at(two)).then_some(()).ok_or(Errno::EXDEV)
     }
 
-    /// A place, and every folder on the way to one, has to stay. The kernel says so of the mount points of whoever asks
-    /// (rename(2), unlink(2)), and those of the box are none of ours.
+    /// A place, and every folder on the way to one, has to stay, in the box and on the host. The kernel says so of the
+    /// mount points of whoever asks (rename(2), unlink(2)), and those of the box are none of ours. What a mount shows may
+    /// lie in what another shows; its rules are about where it lies on the host.
     ///
     /// # Errors
     /// EBUSY.
     fn movable(&self, path: &Path) -> nix::Result<()> {
-        let held = self.files.places.iter().any(|place| place.at.starts_with(path));
+        let host = self.files.place_of(path).and_then(|place| place.host_path(path));
+        let held = self.files.places.iter().any(|place| {
+            let source = place.source.as_ref().zip(host.as_ref());
+            place.at.starts_with(path) || source.is_some_and(|(source, host)| source.starts_with(host))
+        });
         (!held).then_some(()).ok_or(Errno::EBUSY)
     }
 
@@ -169,7 +174,7 @@ impl Broker {
         }
         let asked = Asked::read(notification, &mut self.callers)?.ok_or(Errno::ENOSYS)?;
         if desk.root.is_none() {
-            desk.root = Some(super::caller::root(notification.thread)?);
+            desk.root = Some(Root::of(notification.thread)?);
         }
         if !self.listener.waits(notification.id) {
             return Ok(Answer::Nothing);
@@ -211,14 +216,14 @@ impl Desk {
     fn serve(&mut self, asked: Asked, thread: nix::unistd::Pid) -> Done {
         let root = self.root.take().ok_or(Errno::EBADF)?;
         let done = match asked {
-            Asked::Open { name, flags, mode } => self.open(root.as_fd(), name, flags, mode, thread),
-            Asked::Truncate { name, length } => self.truncate(root.as_fd(), name, length, thread),
-            Asked::Folder { name, mode } => self.make_folder(root.as_fd(), name, mode, thread),
-            Asked::Node { name, mode } => self.make_node(root.as_fd(), name, mode, thread),
-            Asked::Link { target, name } => self.make_link(root.as_fd(), &target, name),
-            Asked::HardLink { from, follow, to } => self.hard_link(root.as_fd(), from, follow, to),
-            Asked::Rename { from, to, flags } => self.rename(root.as_fd(), from, to, flags),
-            Asked::Remove { name, folder } => self.remove(root.as_fd(), name, folder),
+            Asked::Open { name, flags, mode } => self.open(&root, name, flags, mode, thread),
+            Asked::Truncate { name, length } => self.truncate(&root, name, length, thread),
+            Asked::Folder { name, mode } => self.make_folder(&root, name, mode, thread),
+            Asked::Node { name, mode } => self.make_node(&root, name, mode, thread),
+            Asked::Link { target, name } => self.make_link(&root, &target, name),
+            Asked::HardLink { from, follow, to } => self.hard_link(&root, from, follow, to),
+            Asked::Rename { from, to, flags } => self.rename(&root, from, to, flags),
+            Asked::Remove { name, folder } => self.remove(&root, name, folder),
         };
         self.root = Some(root);
         done

@@ -1,6 +1,6 @@
 //! open(2) and truncate(2) for the server: first the object without opening it, then the rules, then that very object.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, openat};
@@ -8,7 +8,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::Pid;
 
 use super::asked::{Base, Name};
-use super::find::{self, Found};
+use super::find::{self, Found, Root};
 use super::missed::Outcome;
 use super::{Deed, Desk, Done, kernels, with_umask_of};
 use crate::files::{Act, What};
@@ -17,14 +17,7 @@ use crate::files::{Act, What};
 const TEMPORARY: OFlag = OFlag::from_bits_retain(libc::O_TMPFILE & !libc::O_DIRECTORY);
 
 impl Desk {
-    pub(super) fn open(
-        &mut self,
-        root: BorrowedFd,
-        name: Name,
-        flags: OFlag,
-        mode: u32,
-        thread: Pid,
-    ) -> Done {
+    pub(super) fn open(&mut self, root: &Root, name: Name, flags: OFlag, mode: u32, thread: Pid) -> Done {
         if let Some(fd) = self.open_plain(root, &name, flags) {
             return Ok(opened(fd, flags, false));
         }
@@ -79,7 +72,7 @@ impl Desk {
         Ok(opened(fd, flags, temporary))
     }
 
-    fn create(&mut self, root: BorrowedFd, name: Name, flags: OFlag, mode: u32, thread: Pid) -> Done {
+    fn create(&mut self, root: &Root, name: Name, flags: OFlag, mode: u32, thread: Pid) -> Done {
         let Some(Some(entry)) = kernels(find::entry(root, name)) else {
             return Ok(Deed::Kernels);
         };
@@ -112,7 +105,7 @@ impl Desk {
 
     /// All of them, wherever they are: see [`Desk::kernels_open`]. What is not brokered has its mount to say whether it can
     /// be changed.
-    pub(super) fn truncate(&mut self, root: BorrowedFd, name: Name, length: i64, thread: Pid) -> Done {
+    pub(super) fn truncate(&mut self, root: &Root, name: Name, length: i64, thread: Pid) -> Done {
         let found = match find::named_object(root, name, true) {
             Ok(found) => found,
             Err(_) if self.truncation => return Ok(Deed::Kernels),

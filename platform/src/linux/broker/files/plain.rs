@@ -5,7 +5,7 @@
 //! left to the long way, which starts anew.
 
 use std::ffi::{CString, OsStr};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use nix::sys::stat::fstat;
 use super::super::super::sys;
 use super::Desk;
 use super::asked::{Base, Name};
-use super::find::path_of;
+use super::find::{Root, path_of};
 
 /// What a plain open may ask for besides reading.
 const PLAIN: OFlag = OFlag::O_CLOEXEC
@@ -32,18 +32,18 @@ pub struct Clear(Option<PathBuf>);
 
 impl Desk {
     /// The file, open; nothing if it takes more to tell.
-    pub(super) fn open_plain(&mut self, root: BorrowedFd, name: &Name, flags: OFlag) -> Option<OwnedFd> {
+    pub(super) fn open_plain(&mut self, root: &Root, name: &Name, flags: OFlag) -> Option<OwnedFd> {
         if !PLAIN.contains(flags) || !is_plain(&name.path) {
             return None;
         }
         let from_folder;
         let (folder, path) = match &name.base {
-            Base::Root => (root, Path::new(OsStr::from_bytes(&name.path))),
-            Base::Folder(folder) => {
+            Base::Root => (root.fd.as_fd(), Path::new(OsStr::from_bytes(&name.path))),
+            Base::Folder(folder) if root.holds(folder.as_fd()) => {
                 from_folder = Path::new(&path_of(folder.as_fd()).ok()?).join(OsStr::from_bytes(&name.path));
                 (folder.as_fd(), from_folder.as_path())
             }
-            Base::Descriptor(_) => return None,
+            Base::Folder(_) | Base::Descriptor(_) => return None,
         };
         if !self.may_be_read(path) {
             return None;
