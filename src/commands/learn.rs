@@ -8,6 +8,7 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use mcp_sandbox_platform::files::Rules;
 use mcp_sandbox_platform::linux::{self, End, Records};
 use mcp_sandbox_platform::net::{Host, Ports, Rule};
 use mcp_sandbox_platform::observed::Observed;
@@ -64,6 +65,8 @@ pub fn run(args: Learn) -> Result<ExitCode, Error> {
         observed: Observed::default(),
     };
     let end = start(&ceiling, &records, &how)?;
+    let exclusions = Rules::new(&ceiling.policy.exclusions, &[])
+        .map_err(|_| Error::setup("the exclusions of the profile cannot be read"))?;
     let learned = learn::learn(&learn::Run {
         command: &command,
         ceiling: &ceiling,
@@ -72,6 +75,7 @@ pub fn run(args: Learn) -> Result<ExitCode, Error> {
         seen: &records.observed.seen(),
         refused: &records.denials.counts(),
         usage: &end.account.usage,
+        exclusions: &exclusions,
         variables: &std::env::vars_os().collect::<BTreeMap<_, _>>(),
     });
     if let Some(summary) = blocked::summary(&records.denials) {

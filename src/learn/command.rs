@@ -6,8 +6,8 @@ use std::path::Path;
 use mcp_sandbox_platform::quote;
 
 use super::Run;
+use super::entry;
 use super::files::innermost;
-use super::mounts;
 use super::text::{Line, State, Table, string};
 use crate::error::printable;
 use crate::lint;
@@ -57,7 +57,7 @@ pub fn table(run: &Run<'_>, mounts: &[Line]) -> String {
 
 /// The folder that the server's relative paths begin at, where the profile shows it or something in it.
 fn cwd_text(run: &Run<'_>, cwd: &Path, mounts: &[Line]) -> Option<String> {
-    let text = mounts::path(run, cwd)?;
+    let text = entry::path(run, cwd)?;
     let start = text.trim_end_matches('"');
     let needle = format!("path = {start}");
     let of_lines = mounts.iter().filter(|line| line.gives()).any(|line| {
@@ -108,5 +108,5 @@ fn whole(run: &Run<'_>, text: &str) -> Option<String> {
         .components()
         .filter(|part| part.as_os_str() != OsStr::new("."));
     let whole: std::path::PathBuf = whole.collect();
-    (relative && whole.exists()).then(|| mounts::path(run, &whole))?
+    (relative && whole.exists()).then(|| entry::path(run, &whole))?
 }

@@ -10,7 +10,6 @@ use mcp_sandbox_platform::{Access, Mount};
 
 use super::Run;
 use super::collapse::Want;
-use crate::policy::mounts;
 use crate::profile::CEILING;
 use crate::runtime::SYSTEM_REASON;
 
@@ -73,7 +72,7 @@ impl Sorted {
         let of_runtime = in_base(run, path, &host);
         let listed = used.listed && !self.modules.contains(path);
         let reads = used.there && (used.read || listed || used.executed);
-        if reads && mounts::refused(&host, &run.ceiling.policy.exclusions).is_some() {
+        if reads && !used.listed && run.excludes(&host) {
             self.excluded.push(host);
             return;
         }

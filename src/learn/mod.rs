@@ -5,6 +5,7 @@
 
 mod collapse;
 mod command;
+mod entry;
 mod environment;
 mod files;
 mod hosts;
@@ -14,9 +15,10 @@ mod text;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::Path;
 
 use mcp_sandbox_platform::Usage;
-use mcp_sandbox_platform::files::Pattern;
+use mcp_sandbox_platform::files::{Act, Pattern, Rules, What};
 use mcp_sandbox_platform::net::{Destination, Inspect};
 use mcp_sandbox_platform::observed::Seen;
 
@@ -38,8 +40,17 @@ pub struct Run<'r> {
     /// Destinations that were refused, and how often.
     pub refused: &'r [(Destination, u64)],
     pub usage: &'r Usage,
+    /// What the ceiling excludes.
+    pub exclusions: &'r Rules,
     /// The environment of the client.
     pub variables: &'r BTreeMap<OsString, OsString>,
+}
+
+impl Run<'_> {
+    /// Whether the ceiling leaves a file of the host out of what it shows.
+    fn excludes(&self, file: &Path) -> bool {
+        self.exclusions.judge(file, What::File, Act::Read).is_err()
+    }
 }
 
 /// A profile, and what a person has to know about it.

@@ -1,27 +1,17 @@
 //! The lines of `filesystem.mounts`, each judged as `check` would.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Path, PathBuf};
-
-use mcp_sandbox_platform::{Access, Mount, quote};
 
 use super::Run;
 use super::collapse::{Grant, Want, collapse};
+use super::entry::{Entry, judged};
 use super::files::Sorted;
-use super::text::{Line, State, string};
+use super::text::{Line, State};
 use crate::error::printable;
-use crate::policy::{mounts, sensitive};
-use crate::profile::{self, CEILING, Located, Origin, PathText, expand};
-
-/// One mount on its way to a line.
-struct Entry {
-    path: PathBuf,
-    at: Option<PathBuf>,
-    write: bool,
-    exclude: Vec<String>,
-    state: State,
-    why: String,
-}
+use crate::policy::sensitive;
+use crate::profile::{CEILING, expand};
 
 /// What was only looked for is told, not given: this many.
 const MOST_LOOKED: usize = 12;
@@ -97,12 +87,37 @@ fn own_code(sorted: &Sorted, wants: &[Want], granted: &[Grant], whole: &dyn Fn(&
     collapse(&code, &only_read).into_iter().map(entry).collect()
 }
 
-/// A folder of the ceiling keeps what the ceiling leaves out of it.
+/// The folder of the ceiling keeps what the ceiling leaves out of it, and so does a part of it with such files.
 fn excluded(run: &Run<'_>, path: &Path) -> Vec<String> {
-    let own = |mount: &&Mount| mount.reason == CEILING && path.starts_with(&mount.source);
-    let kept = run.ceiling.asked.iter().any(|mount| own(&mount)) && !path.is_file();
+    let own = run
+        .ceiling
+        .asked
+        .iter()
+        .find(|mount| mount.reason == CEILING && path.starts_with(&mount.source));
+    let kept = own.is_some_and(|mount| {
+        path.is_dir() && (mount.source == path || holds(path, &|file| run.excludes(file)))
+    });
     let patterns = super::SECRETS.iter().filter(|_| kept);
     patterns.map(|pattern| (*pattern).to_owned()).collect()
+}
+
+/// Whether a folder holds such a file, as far as can be told in a short time; a larger one is taken to.
+fn holds(folder: &Path, wanted: &dyn Fn(&Path) -> bool) -> bool {
+    const MOST: usize = 5000;
+    let mut folders = vec![folder.to_owned()];
+    let mut looked = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            looked += 1;
+            if looked > MOST || wanted(&entry.path()) {
+                return true;
+            }
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push(entry.path());
+            }
+        }
+    }
+    false
 }
 
 fn of_excluded(path: &Path) -> Entry {
@@ -242,84 +257,4 @@ fn is_usual(run: &Run<'_>, path: &Path) -> bool {
     expand::is_system(path)
         || run.host.home.starts_with(path)
         || mounts.iter().any(|mount| mount.at.starts_with(path))
-}
-
-/// The line of an entry; kept back where `check` would refuse it or warn of it.
-fn judged(run: &Run<'_>, entry: Entry) -> Line {
-    let create = entry.write && !entry.path.exists();
-    let text = text(run, &entry, create);
-    let Some(text) = text else {
-        let text = quote(&entry.path);
-        return Line::new(
-            State::KeptBack,
-            text,
-            format!("{}; no profile can name it", entry.why),
-        );
-    };
-    let refusal = match entry.state {
-        State::KeptBack => None,
-        State::Used | State::Refused => refusal(run, &entry, create),
-    };
-    match refusal {
-        None => Line::new(entry.state, text, entry.why),
-        Some(reason) => Line::new(State::KeptBack, text, format!("{}; {reason}", entry.why)),
-    }
-}
-
-/// Why a profile with this mount would not be valid, or be warned of.
-fn refusal(run: &Run<'_>, entry: &Entry, create: bool) -> Option<String> {
-    let origin = Origin::flag("learn");
-    let literal = |path: &PathBuf| origin.at(PathText::Literal(path.clone()));
-    let mount = profile::Mount {
-        path: literal(&entry.path),
-        at: entry.at.as_ref().map(literal),
-        access: if entry.write { Access::Write } else { Access::Read },
-        create,
-        exclude: Vec::new(),
-    };
-    let mut profile = run.base.profile.clone();
-    profile.mounts = vec![origin.at(mount)];
-    match mounts::resolve(&profile, run.host) {
-        Ok(resolved) => resolved.warnings.first().map(|one| one.message.clone()),
-        Err(found) => found.first().map(|one| one.message.clone()),
-    }
-}
-
-fn text(run: &Run<'_>, entry: &Entry, create: bool) -> Option<String> {
-    let mut text = format!("{{ path = {}", path(run, &entry.path)?);
-    if let Some(at) = &entry.at {
-        text += &format!(", at = {}", path_in_box(at)?);
-    }
-    text += match entry.write {
-        true => ", access = \"write\"",
-        false => ", access = \"read\"",
-    };
-    if create {
-        text += ", create = true";
-    }
-    if !entry.exclude.is_empty() {
-        let patterns: Vec<String> = entry.exclude.iter().map(|pattern| string(pattern)).collect();
-        text += &format!(", exclude = [{}]", patterns.join(", "));
-    }
-    Some(text + " }")
-}
-
-/// A path of the host as a profile writes it; nothing for one that a profile would read as another.
-pub fn path(run: &Run<'_>, path: &Path) -> Option<String> {
-    let text = match path.strip_prefix(&run.host.home) {
-        Ok(rest) if rest.as_os_str().is_empty() => "~".to_owned(),
-        Ok(rest) => format!("~/{}", rest.to_str()?),
-        Err(_) => path.to_str()?.to_owned(),
-    };
-    if text.contains(char::is_control) {
-        return None;
-    }
-    let located: Located<PathText> = Origin::flag("learn").at(PathText::Template(text.clone()));
-    let read = expand::path(&located, run.host).ok()?;
-    (read == path).then(|| string(&text))
-}
-
-fn path_in_box(path: &Path) -> Option<String> {
-    let text = path.to_str()?;
-    (!text.contains("${")).then(|| string(text))
 }
