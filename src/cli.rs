@@ -305,7 +305,21 @@ pub enum Profiles {
     /// Every profile by name, with where it comes from
     List,
     /// The text of a profile
-    Show { name: String },
+    Show {
+        /// A name or a file
+        name: String,
+        /// Merged with what it extends and with the defaults, paths as they are here, each line with where it comes from
+        #[arg(long)]
+        resolved: bool,
+        /// Lay this context over it
+        #[arg(long, value_name = "NAME", requires = "resolved")]
+        context: Option<String>,
+    },
+    /// Write a profile to start from, with every setting explained
+    New {
+        /// Where to: a file that does not exist yet; without it stdout
+        file: Option<PathBuf>,
+    },
 }
 
 /// Nothing that a person types, so neither help nor completions know it.

@@ -55,7 +55,13 @@ pub fn dispatch(command: Command) -> Result<ExitCode, Error> {
         Command::Explain(args) => explain::run(args)?,
         Command::Check { profiles } => check::run(&profiles, &Facts::gather()?.profile)?,
         Command::Profiles(Profiles::List) => profiles::list(&Facts::gather()?.profile)?,
-        Command::Profiles(Profiles::Show { name }) => profiles::show(&name, &Facts::gather()?.profile)?,
+        Command::Profiles(Profiles::Show {
+            name,
+            resolved: true,
+            context,
+        }) => profiles::resolved(&name, context.as_deref(), &Facts::gather()?.profile)?,
+        Command::Profiles(Profiles::Show { name, .. }) => profiles::show(&name, &Facts::gather()?.profile)?,
+        Command::Profiles(Profiles::New { file }) => profiles::new(file.as_deref())?,
         Command::Completions { shell } => manual::completions(shell)?,
         Command::Man => manual::page()?,
     }

@@ -1,9 +1,15 @@
-//! `profiles list` and `profiles show`: what names there are, and what they stand for.
+//! `profiles`: what names there are, what they stand for, and a text to start from.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use mcp_sandbox_platform::quote;
 
 use super::out;
 use crate::error::{Error, printable};
 use crate::profile::find::{self, Place, find};
-use crate::profile::{Host, builtin, load};
+use crate::profile::{self, Flags, Host, builtin, load};
 
 /// Prints every profile: name, where from, description.
 ///
@@ -20,6 +26,41 @@ pub fn list(host: &Host) -> Result<(), Error> {
 pub fn show(name: &str, host: &Host) -> Result<(), Error> {
     let found = find(name, host)?;
     out::print(&String::from_utf8_lossy(&found.bytes))
+}
+
+/// Prints a profile merged with what lies under it.
+///
+/// # Errors
+/// There is no such profile or context, or it is not valid.
+pub fn resolved(name: &str, context: Option<&str>, host: &Host) -> Result<(), Error> {
+    let profile = profile::open(Some(name), context, &Flags::default(), host)?;
+    out::print(&profile::resolved::text(&profile, host)?)
+}
+
+/// The profile to start from: it gives what `default` gives, and shows every other setting.
+pub const STARTER: &str = include_str!("starter.toml");
+
+/// Prints the profile to start from, or writes it to a new file.
+///
+/// # Errors
+/// The file exists already, or cannot be written.
+pub fn new(file: Option<&Path>) -> Result<(), Error> {
+    let Some(file) = file else {
+        return out::print(STARTER);
+    };
+    let written = fs::File::create_new(file).and_then(|mut made| made.write_all(STARTER.as_bytes()));
+    written.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Error::setup(format!("{} exists already", quote(file)))
+            .hint("name a file that does not exist, or print to stdout without one"),
+        _ => Error::setup(format!("cannot write {}: {}", quote(file), find::reason(&error)))
+            .hint("name a file in a folder that exists and that you may write to"),
+    })?;
+    out::warn(&format!(
+        "wrote {}; next: mcp-sandbox check {}",
+        quote(file),
+        printable(file)
+    ));
+    Ok(())
 }
 
 fn listing(host: &Host) -> String {

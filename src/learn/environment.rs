@@ -224,7 +224,7 @@ fn line(run: &Run<'_>, name: &str, why: &str) -> Line {
         return Line::new(State::KeptBack, string(name), format!("{why}; {risk}"));
     }
     match lint::is_secret_name(name) || lint::is_secret_value(&value) {
-        true => Line::new(State::Used, string(name), format!("SECRET: {why}")),
+        true => Line::new(State::Used, string(name), format!("secret: {why}")),
         false => Line::new(State::Used, string(name), why),
     }
 }

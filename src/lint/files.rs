@@ -20,12 +20,15 @@ pub fn findings(profile: &Profile, host: &Host) -> Vec<Finding> {
     let mut found = Vec::new();
     for given in &profile.mounts {
         let mount = Judged::new(given, host);
-        found.extend(mount.reach(host, &known));
+        let reach = mount.reach(host, &known);
+        if reach.is_none() {
+            found.extend(mount.sendable(profile));
+        }
+        found.extend(reach);
         found.extend(mount.own_profile(profile, host));
         found.extend(mount.code(profile, host));
         found.extend(mount.execute(profile));
         found.extend(mount.re_included());
-        found.extend(mount.whole(profile));
     }
     found.extend(path_args(profile));
     found.extend(profile.writable_sensitive.iter().map(writable_sensitive));
@@ -219,7 +222,7 @@ impl<'p> Judged<'p> {
         taken_back.map(finding).collect()
     }
 
-    fn whole(&self, profile: &Profile) -> Option<Finding> {
+    fn sendable(&self, profile: &Profile) -> Option<Finding> {
         let sends = profile
             .allow
             .iter()

@@ -20,7 +20,7 @@ const WORDS: [&str; 15] = [
 ];
 
 /// Words beside one of those that make it no secret.
-const PUBLIC: [&str; 6] = ["EXPIRY", "FILE", "LIMIT", "PATH", "PUBLIC", "TTL"];
+const PUBLIC: [&str; 7] = ["EXPIRY", "FILE", "LIMIT", "MASK", "PATH", "PUBLIC", "TTL"];
 
 /// Names that no word tells.
 const NAMES: [&str; 5] = [
@@ -143,6 +143,7 @@ mod tests {
             "PUBLIC_KEY",
             "TERM",
             "COMPASS",
+            "MASK_SECRETS",
         ] {
             assert!(!is_name(name), "{name}");
         }

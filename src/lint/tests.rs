@@ -221,6 +221,7 @@ fn cases() -> Vec<Case> {
                     mount("path = \"~/q\", exclude = [\".env\"]"),
                     allow("\"a.com:443\"")
                 ),
+                format!("{}\n{}", mount("path = \"~/.ssh\""), allow("\"a.com:443\"")),
                 format!("{}\n{}", mount("path = \"~/q/a.csv\""), allow("\"a.com:443\"")),
             ],
         ),

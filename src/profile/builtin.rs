@@ -9,20 +9,60 @@ use super::origin::Source;
 /// The profile under every other one, and the one in force when nothing else is.
 pub const DEFAULT: &str = "default";
 
-/// Name and text of every built-in profile, in the order of names.
-pub const ALL: [(&str, &str); 8] = [
-    (DEFAULT, include_str!("../../profiles/default.toml")),
-    ("everything", include_str!("../../profiles/everything.toml")),
-    ("fetch", include_str!("../../profiles/fetch.toml")),
-    ("filesystem", include_str!("../../profiles/filesystem.toml")),
-    ("git", include_str!("../../profiles/git.toml")),
-    ("memory", include_str!("../../profiles/memory.toml")),
-    (
-        "sequential-thinking",
-        include_str!("../../profiles/sequential-thinking.toml"),
-    ),
-    ("time", include_str!("../../profiles/time.toml")),
-];
+macro_rules! embedded {
+    ($($name:literal)*) => {
+        /// Name and text of every built-in profile, in the order of names.
+        pub const ALL: &[(&str, &str)] =
+            &[$(($name, include_str!(concat!("../../profiles/", $name, ".toml")))),*];
+    };
+}
+
+embedded! {
+    "airtable"
+    "antv-chart"
+    "arxiv"
+    "aws-api"
+    "aws-docs"
+    "azure"
+    "brave-search"
+    "chrome-devtools"
+    "context7"
+    "dbhub"
+    "default"
+    "desktop-commander"
+    "duckduckgo"
+    "everything"
+    "exa"
+    "fetch"
+    "figma"
+    "filesystem"
+    "firecrawl"
+    "git"
+    "github"
+    "gitlab"
+    "google-maps"
+    "heroku"
+    "hubspot"
+    "kubernetes"
+    "mcp-remote"
+    "memory"
+    "mongodb"
+    "notion"
+    "obsidian"
+    "perplexity"
+    "playwright"
+    "postgres"
+    "redis"
+    "sentry"
+    "sequential-thinking"
+    "slack"
+    "slack-mcp-server"
+    "sqlite"
+    "stripe"
+    "supabase"
+    "tavily"
+    "time"
+}
 
 /// The TOML text of a built-in profile.
 pub fn text(name: &str) -> Option<&'static str> {
@@ -56,6 +96,8 @@ pub fn profile(name: &str) -> Option<RawProfile> {
 #[cfg(test)]
 mod tests {
     use super::{ALL, default_layer, names, profile};
+    use crate::lint::{self, Grade};
+    use crate::profile::{Flags, Host, open};
 
     #[test]
     fn every_one_is_valid_described_and_in_order() {
@@ -65,6 +107,85 @@ mod tests {
             assert_eq!(profile.matches.is_empty(), name == super::DEFAULT, "{name}");
         }
         assert!(ALL.is_sorted());
+    }
+
+    /// A user's machine that has nothing.
+    fn host() -> Host {
+        Host {
+            home: "/home/alice".into(),
+            cwd: "/home/alice/p".into(),
+            config_dir: "/nonexistent/config".into(),
+            state_dir: "/nonexistent/state".into(),
+            uid: 1000,
+            ssh_auth_sock: None,
+            cores: 2,
+        }
+    }
+
+    #[test]
+    fn each_is_graded_b_or_better_unless_a_comment_says_why() {
+        for (name, text) in ALL {
+            let profile = open(Some(name), None, &Flags::default(), &host()).unwrap();
+            let found = lint::findings(&profile, &host());
+            let grade = lint::grade(&found);
+            let told = text.contains(&format!("# Grade {grade}: "));
+            assert!(grade <= Grade::B || told, "{name}: {grade} {found:#?}");
+            assert_eq!(
+                grade > Grade::B,
+                text.contains("# Grade "),
+                "{name}: the comment is of today"
+            );
+        }
+    }
+
+    #[test]
+    fn each_tells_its_source_of_facts_and_marks_its_secrets() {
+        for (name, text) in ALL.iter().filter(|(name, _)| *name != super::DEFAULT) {
+            assert!(text.starts_with("# Facts: "), "{name}");
+            let layer = profile(name).unwrap().layer;
+            for passed in &layer.env_pass.items {
+                let passed = passed.value.to_str().unwrap();
+                let quoted = format!("\"{passed}\"");
+                let line = text.lines().find(|line| line.contains(&quoted)).unwrap();
+                let (marked, secret) = (line.contains("# secret"), lint::is_secret_name(passed));
+                assert!(marked || !secret, "{name}: {passed} is not marked");
+                assert!(
+                    !marked || line.matches('"').count() == 2,
+                    "{name}: {passed} shares its line"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn none_gives_a_path_of_its_own_or_a_port_without_encryption_or_what_collects_usage_data() {
+        for name in names() {
+            let layer = profile(name).unwrap().layer;
+            assert!(
+                layer.mounts.items.is_empty(),
+                "{name}: a person decides about folders"
+            );
+            assert!(layer.capabilities.items.is_empty() && layer.user.is_none() || name == super::DEFAULT);
+            for rule in &layer.allow.items {
+                assert!(rule.value.text.ends_with(":443"), "{name}: {}", rule.value.text);
+            }
+            let profile = open(Some(name), None, &Flags::default(), &host()).unwrap();
+            let found = lint::findings(&profile, &host());
+            assert!(found.iter().all(|one| one.rule.id != "telemetry"), "{name}");
+        }
+    }
+
+    #[test]
+    fn no_package_is_for_two() {
+        let mut seen = std::collections::BTreeMap::new();
+        for name in names() {
+            for one in profile(name).unwrap().matches {
+                if let Some(other) = seen.insert(one.value.clone(), name) {
+                    panic!("{} is for {other} and {name}", one.value);
+                }
+            }
+        }
+        assert!(ALL.len() > 40);
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod nearest;
 mod origin;
 pub mod package;
 mod read;
+pub mod resolved;
 mod resources;
 pub mod select;
 mod word;

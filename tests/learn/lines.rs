@@ -70,7 +70,7 @@ os.getenv("REGION"); os.environ.get("MY_API_KEY"); os.environ.get("UNSET_TOKEN")
         let holding = holding(&profile);
         assert!(holding.contains("\"REGION\","), "{profile}");
         assert!(
-            holding.contains("\"MY_API_KEY\",") && profile.contains("SECRET: "),
+            holding.contains("\"MY_API_KEY\",") && profile.contains("# secret: "),
             "{profile}"
         );
         for name in ["UNSET_TOKEN", "LD_PRELOAD", "OTHER"] {

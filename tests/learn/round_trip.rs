@@ -69,7 +69,7 @@ fn a_learned_profile_runs_its_server() {
             !holding.contains("persistent") && profile.contains("# home = \"persistent\""),
             "{profile}"
         );
-        assert!(profile.contains("SECRET: "), "{profile}");
+        assert!(profile.contains("# secret: "), "{profile}");
         said.says("gives what was refused: { path = \"~/other/x\"");
         project.check();
         let said = project.run_learned(&variables);
