@@ -15,6 +15,7 @@ use mcp_sandbox_platform::observed::Observed;
 use mcp_sandbox_platform::quote;
 use similar::TextDiff;
 
+use super::diff::{PATIENCE, shown};
 use super::learned::Output;
 use super::probe::Probe;
 use super::run::{check_standard_streams, refuse_privileges, status_lines};
@@ -202,10 +203,13 @@ fn diff(
     };
     let found = find::find(&name, &facts.profile).ok()?;
     let old = String::from_utf8_lossy(&found.bytes);
-    let diff = TextDiff::from_lines(old.as_ref(), &learned.text);
+    let diff = TextDiff::configure()
+        .timeout(PATIENCE)
+        .diff_lines(old.as_ref(), learned.text.as_str());
     let (old, new) = (out::printable(&found.source.name), out::printable(output.path()));
     let text = diff.unified_diff().header(&old, &new).to_string();
-    (!text.is_empty()).then_some(text)
+    let lines: Vec<String> = text.lines().map(shown).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
 /// Whether the profile that was written can be used, as `run` would find out.

@@ -112,7 +112,11 @@ impl Probe {
     }
 
     fn send(&mut self, message: &Value) -> io::Result<()> {
-        self.to.write_all(format!("{message}\n").as_bytes())
+        let sent = self.to.write_all(format!("{message}\n").as_bytes());
+        sent.map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => ended(),
+            _ => error,
+        })
     }
 
     fn line(&mut self, deadline: Instant) -> io::Result<Vec<u8>> {
@@ -123,7 +127,7 @@ impl Probe {
             }
             let available = self.from.fill_buf()?;
             if available.is_empty() {
-                return Err(io::Error::other("the server has ended"));
+                return Err(ended());
             }
             let length = available
                 .iter()
@@ -137,6 +141,10 @@ impl Probe {
         }
         Ok(line)
     }
+}
+
+fn ended() -> io::Error {
+    io::Error::other("the server has ended")
 }
 
 /// Whether there is something to read before the time is over.

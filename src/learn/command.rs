@@ -99,14 +99,15 @@ fn words(run: &Run<'_>) -> Result<Vec<String>, String> {
     }
 }
 
-/// The whole path of a word that names a file by a relative one.
+/// The whole path of a word that names a file by a relative one, or one in the user's home.
 fn whole(run: &Run<'_>, text: &str) -> Option<String> {
     let path = Path::new(text);
     let relative = path.is_relative() && !text.starts_with('-') && text.contains(['/', '.']);
+    let at_home = path.starts_with(&run.host.home);
     let whole = run.host.cwd.join(path);
     let whole = whole
         .components()
         .filter(|part| part.as_os_str() != OsStr::new("."));
     let whole: std::path::PathBuf = whole.collect();
-    (relative && whole.exists()).then(|| entry::path(run, &whole))?
+    ((relative || at_home) && whole.exists()).then(|| entry::path(run, &whole))?
 }

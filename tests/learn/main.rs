@@ -6,5 +6,6 @@ mod common;
 
 mod ceiling;
 mod lines;
+mod probe;
 mod round_trip;
 mod watched;

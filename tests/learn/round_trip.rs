@@ -54,7 +54,7 @@ fn a_learned_profile_runs_its_server() {
         for line in [
             "{ path = \"~/other/x\", access = \"read\" },",
             "{ path = \"~/project/conf/one\", access = \"read\" },",
-            "{ path = \"~/project/out\", access = \"write\", create = true,",
+            "{ path = \"~/project/out\", access = \"write\", create = true },",
             "\"API_TOKEN\",",
             "spawn = true",
             "cwd = \"~/project\"",
@@ -62,7 +62,7 @@ fn a_learned_profile_runs_its_server() {
             assert!(holding.contains(line), "{line}\n{profile}");
         }
         assert!(
-            holding.contains("{ path = \"~/project/data\", access = \"read\","),
+            holding.contains("{ path = \"~/project/data\", access = \"read\" },"),
             "{profile}"
         );
         assert!(
