@@ -41,6 +41,8 @@ impl Cli {
 pub enum Command {
     /// Start a server in the box; everything after `--` is the server's
     Run(Run),
+    /// Start a server under a ceiling, and write the smallest profile that fits what it used
+    Learn(Learn),
     /// Say whether profiles are valid, with every error at once
     Check {
         /// Names of profiles or their files
@@ -105,6 +107,33 @@ pub struct Run {
     /// Say how the command was followed to what really runs
     #[arg(long, short)]
     pub verbose: bool,
+    /// The server and its arguments; without them the profile's own command
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub struct Learn {
+    #[command(flatten)]
+    pub policy: PolicyArgs,
+    /// Let the server reach every public name on every port; internal addresses stay refused
+    #[arg(long)]
+    pub any_host: bool,
+    /// Greet the server and ask for its lists, instead of a client that does
+    #[arg(long)]
+    pub probe: bool,
+    /// Where the profile is written
+    #[arg(long, short, value_name = "FILE", default_value = "mcp-sandbox.learned.toml")]
+    pub output: PathBuf,
+    /// Replace FILE if it exists
+    #[arg(long)]
+    pub force: bool,
+    /// Time between the signal that stops the server and the end of the box
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration::parse)]
+    pub grace: Duration,
+    /// No status line; errors, warnings and what was learned stay
+    #[arg(long, short)]
+    pub quiet: bool,
     /// The server and its arguments; without them the profile's own command
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,

@@ -11,6 +11,7 @@ pub mod duration;
 pub mod edit;
 pub mod error;
 pub mod host;
+pub mod learn;
 pub mod lint;
 pub mod net;
 pub mod policy;

@@ -9,6 +9,7 @@ pub mod files;
 pub mod limits;
 pub mod linux;
 pub mod net;
+pub mod observed;
 mod policy;
 mod support;
 mod text;

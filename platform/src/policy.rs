@@ -28,6 +28,8 @@ pub struct Policy {
     pub process: Process,
     pub network: Network,
     pub limits: Limits,
+    /// Everything that the server uses is told of, which changes nothing about what it may use.
+    pub observe: bool,
 }
 
 /// What is started, in paths of the box.

@@ -20,7 +20,7 @@ const SECRET: [&str; 6] = [
     "requestOptions",
 ];
 /// A diff need not be the shortest one.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The lines that change, with some around them.
 pub fn unified(
@@ -47,7 +47,7 @@ pub fn unified(
 }
 
 /// The text of a file may hold what a terminal acts on.
-fn shown(line: &str) -> String {
+pub(super) fn shown(line: &str) -> String {
     let line = line.trim_end_matches('\r');
     let mut out = String::with_capacity(line.len());
     for c in line.chars() {

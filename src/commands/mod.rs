@@ -12,10 +12,13 @@ mod diff;
 pub mod doctor;
 pub mod explain;
 mod failure;
+pub mod learn;
+mod learned;
 mod limits;
 pub mod lint;
 mod manual;
 pub mod out;
+mod probe;
 pub mod profiles;
 mod reach;
 pub mod run;
@@ -40,6 +43,7 @@ use crate::profile::Flags;
 pub fn dispatch(command: Command) -> Result<ExitCode, Error> {
     match command {
         Command::Run(args) => return run::run(args),
+        Command::Learn(args) => return learn::run(args),
         Command::Why(args) => return why::run(args),
         Command::Lint(args) => return lint::run(args),
         Command::Doctor { json } => return doctor::run(json),
@@ -99,6 +103,7 @@ fn request(args: PolicyArgs, command: Vec<std::ffi::OsString>) -> Request {
             allow,
             env,
             cwd,
+            ceiling: None,
         },
         command,
     }

@@ -4,8 +4,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use mcp_sandbox_platform::linux::{self, End, Plan};
+use mcp_sandbox_platform::linux::{self, End, Plan, Records};
 use mcp_sandbox_platform::net::Denials;
+use mcp_sandbox_platform::observed::Observed;
 use mcp_sandbox_platform::{Access, HomeKind, Mount, Policy, quote};
 
 use super::{blocked, explain, failure, limits, out, plan, reach, request};
@@ -58,12 +59,7 @@ fn attempt(args: Run, profile: &mut Option<String>, denials: &Denials) -> Result
         out::print(&format!("Plan\n{}\n", plan.lines().join("\n")))?;
         return Ok(None);
     }
-    linux::check_standard_streams().map_err(|stream| {
-        Error::setup(format!(
-            "{stream} is a folder, a disk, a network socket or one that is not connected, and the server could leave the box through it"
-        ))
-        .hint("give it a pipe, a file or a terminal")
-    })?;
+    check_standard_streams()?;
     if args.verbose {
         resolved
             .notes
@@ -75,15 +71,29 @@ fn attempt(args: Run, profile: &mut Option<String>, denials: &Denials) -> Result
             .iter()
             .for_each(|line| out::warn(line));
     }
-    let sandbox = linux::launch(&plan, denials).map_err(failure::of_launch)?;
+    let records = Records {
+        denials: denials.clone(),
+        observed: Observed::default(),
+    };
+    let sandbox = linux::launch(&plan, &records).map_err(failure::of_launch)?;
     sandbox
         .run(&plan, args.grace)
         .map(Some)
         .map_err(failure::of_launch)
 }
 
+/// The server gets our streams as they are.
+pub(super) fn check_standard_streams() -> Result<(), Error> {
+    linux::check_standard_streams().map_err(|stream| {
+        Error::setup(format!(
+            "{stream} is a folder, a disk, a network socket or one that is not connected, and the server could leave the box through it"
+        ))
+        .hint("give it a pipe, a file or a terminal")
+    })
+}
+
 /// With more rights than our caller's, every path and variable of the caller's would be a way to them.
-fn refuse_privileges() -> Result<(), Error> {
+pub(super) fn refuse_privileges() -> Result<(), Error> {
     match linux::started_privileged() {
         false => Ok(()),
         true => Err(
@@ -94,7 +104,7 @@ fn refuse_privileges() -> Result<(), Error> {
 }
 
 /// What is in force, for a person who reads the client's log; then what the server will not find.
-fn status_lines(resolved: &Resolved, plan: &Plan) -> Vec<String> {
+pub(super) fn status_lines(resolved: &Resolved, plan: &Plan) -> Vec<String> {
     let policy = &resolved.policy;
     let picked = if resolved.picked {
         " (it fits the command)"

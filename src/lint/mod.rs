@@ -16,8 +16,9 @@ use std::fmt;
 
 use crate::profile::{Host, Origin, Profile};
 
+pub use process::risk as variable_risk;
 pub use rules::{ALL, Rule};
-pub use secret::is_name as is_secret_name;
+pub use secret::{is_name as is_secret_name, is_value as is_secret_value};
 
 /// How bad it is if the server is hostile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -79,7 +79,7 @@ pub fn findings(profile: &Profile) -> Vec<Finding> {
 /// Whether a rule leads to other machines.
 pub(super) fn leaves_the_machine(host: &Host) -> bool {
     match host {
-        Host::Name(_) | Host::Below(_) => true,
+        Host::Name(_) | Host::Below(_) | Host::AnyName => true,
         Host::Addresses(net) => !net.addr().is_loopback(),
         Host::HostLoopback => false,
     }
@@ -88,7 +88,8 @@ pub(super) fn leaves_the_machine(host: &Host) -> bool {
 fn host(given: &Located<HostPattern>, profile: &Profile) -> Vec<Finding> {
     let text = quote(&given.value.text);
     match &given.value.host {
-        Host::Name(_) => Vec::new(),
+        // No profile can say every name.
+        Host::Name(_) | Host::AnyName => Vec::new(),
         Host::Below(suffix) if net::is_anyones(suffix) => {
             let message = format!("anyone can have a name below {}", quote(suffix.as_str()));
             let cure = "name the hosts, or a suffix that belongs to one owner";

@@ -73,6 +73,18 @@ const MOST_MEMORY: Bytes = Bytes(8 << 30);
 const MOST_PROCESSES: u32 = 2048;
 const MOST_DISK: Bytes = Bytes(20 << 30);
 
+/// Why a variable of this name should not come from the client's environment, if that is so.
+pub fn risk(name: &str) -> Option<&'static str> {
+    if CONTROL.contains(&name) {
+        return Some("it leads to a control socket outside the box");
+    }
+    if CODE.contains(&name) {
+        return Some("it makes programs load code that the client's environment names");
+    }
+    let off = TLS.iter().any(|(known, _)| *known == name);
+    off.then_some("it can turn the check of certificates off")
+}
+
 pub fn findings(profile: &Profile, host: &Host) -> Vec<Finding> {
     let mut found = Vec::new();
     found.extend(profile.env_pass.iter().filter_map(|name| passed(name, profile)));

@@ -37,7 +37,7 @@ impl Destination {
             Host::Name(name) => One::Name(name),
             Host::HostLoopback => One::HostLoopback,
             Host::Addresses(net) if net == IpNet::from(net.addr()) => One::Address(net.addr()),
-            Host::Addresses(_) | Host::Below(_) => {
+            Host::Addresses(_) | Host::Below(_) | Host::AnyName => {
                 let hint = "ask about one of them, such as \"www.example.com\" or \"10.1.2.3:5432\"";
                 return Err(refused(text, "it means more than one", hint));
             }

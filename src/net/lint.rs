@@ -94,7 +94,7 @@ pub fn remarks(rule: &Rule) -> Vec<Refusal> {
             let hint = "internal addresses stay refused; name the hosts if you know them";
             vec![(message, hint.into())]
         }
-        Host::Addresses(_) | Host::HostLoopback => Vec::new(),
+        Host::Addresses(_) | Host::HostLoopback | Host::AnyName => Vec::new(),
     }
 }
 

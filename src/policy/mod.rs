@@ -135,6 +135,7 @@ pub fn resolve(request: &Request, facts: &Facts) -> Result<Resolved, Error> {
         tmp: profile.tmp.value.min(disk),
         network: reached.network,
         limits,
+        observe: false,
     };
     Ok(Resolved {
         policy,

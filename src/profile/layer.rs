@@ -120,7 +120,12 @@ pub struct Flags {
     pub env: Vec<(OsString, Option<OsString>)>,
     /// `--cwd`
     pub cwd: Option<PathBuf>,
+    /// The folder that `learn` shows read-only by itself, and what it leaves out of it.
+    pub ceiling: Option<(PathBuf, Vec<Pattern>)>,
 }
+
+/// Where the mount of [`Flags::ceiling`] comes from, as its reason tells it.
+pub const CEILING: &str = "the ceiling of learn";
 
 impl Layer {
     /// This layer laid over a lower one.
@@ -234,7 +239,7 @@ impl Flags {
             cwd: cwd.map(|path| Origin::flag("--cwd").at(PathText::Literal(path))),
             ..Layer::default()
         };
-        layer.mounts.items = read.chain(write).collect();
+        layer.mounts.items = read.chain(write).chain(self.ceiling_mount()).collect();
         let mut found = self.allow_into(&mut layer);
         let origin = Origin::flag("--env");
         for (name, value) in &self.env {
@@ -247,6 +252,13 @@ impl Flags {
             }
         }
         if found.is_empty() { Ok(layer) } else { Err(found) }
+    }
+
+    fn ceiling_mount(&self) -> Option<Located<Mount>> {
+        let (path, exclude) = self.ceiling.clone()?;
+        let mut mount = flag_mount(CEILING, &(path, None), Access::Read);
+        mount.value.exclude = exclude;
+        Some(mount)
     }
 
     fn allow_into(&self, layer: &mut Layer) -> Vec<Diagnostic> {

@@ -200,6 +200,7 @@ fn flags_lie_over_everything() {
         allow: vec!["A.com".into(), "b.com:22".into(), "a.com.".into()],
         env: vec![("A".into(), Some("1".into())), ("B".into(), None)],
         cwd: Some("sub".into()),
+        ceiling: None,
     };
     let text = "[command]\ncwd = \"/x\"\n[process.env]\nset = { A = \"0\", B = \"0\" }\n\
         [contexts.ci.command]\ncwd = \"/y\"\n[contexts.ci.filesystem]\nmounts = [{ path = \"/b\" }]";

@@ -27,7 +27,7 @@ use std::path::PathBuf;
 use mcp_sandbox_platform::net::{Dns, Inspect};
 use mcp_sandbox_platform::{Access, Bytes};
 
-pub use layer::{Flags, HomeMode, List, Mount, PathArgs, PathText, RawProfile, User};
+pub use layer::{CEILING, Flags, HomeMode, List, Mount, PathArgs, PathText, RawProfile, User};
 pub use nearest::did_you_mean;
 pub use origin::{Located, Origin, Source};
 pub use resources::Resources;

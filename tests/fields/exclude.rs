@@ -80,6 +80,30 @@ fn exclude_holds_by_every_name_of_the_folder() {
 }
 
 #[test]
+fn a_file_can_be_mounted_inside_a_folder_with_exclusions() {
+    let case = Case::new();
+    case.write("data/inner", "inner\n");
+    case.write("data/.env", "secret\n");
+    case.profile(&format!(
+        "[filesystem]\nmounts = [\n{{ path = {0:?}, access = \"write\", exclude = [\".env\"] }},\n{{ path = \"{0}/inner\" }},\n]",
+        case.text("data")
+    ));
+    let inside = format!(
+        "cd {:?}; cat inner file; echo new > made; echo x > inner",
+        case.text("data")
+    );
+    let said = case.sh(&inside);
+    said.says(&["Read-only file system"]);
+    assert_eq!(said.out, "inner\ndata\n");
+    assert_eq!(
+        (case.read("data/made").as_str(), case.read("data/inner").as_str()),
+        ("new\n", "inner\n")
+    );
+    case.sh(&format!("cat {:?}", case.text("data/.env")))
+        .failed("Permission denied");
+}
+
+#[test]
 fn patterns_that_do_nothing_are_refused() {
     let case = Case::new();
     for (pattern, why) in [

@@ -14,6 +14,7 @@ mod connecting;
 mod descriptors;
 mod doctor;
 mod inspected;
+mod learned;
 mod names;
 mod refused;
 mod reports;

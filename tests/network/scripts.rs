@@ -94,7 +94,7 @@ pub fn same(host: &Host, flags: &[&str], script: &str) -> Said {
 }
 
 #[track_caller]
-fn said(mut command: Command, script: &str) -> Said {
+pub fn said(mut command: Command, script: &str) -> Said {
     end_with_this_thread(&mut command);
     let output = command.arg("-c").arg(format!("{PRELUDE}\n{script}")).output();
     Said::of(&output.expect("python3"))

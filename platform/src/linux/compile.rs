@@ -22,6 +22,7 @@ use super::filter::{
 };
 use super::numbers::number;
 use super::places::Brokered;
+use super::uses::{OF_DESCRIPTORS, USES};
 
 type Result<T> = std::result::Result<T, seccompiler::BackendError>;
 
@@ -64,6 +65,17 @@ struct Program {
 
 /// The filter of the server, which hands calls to a broker if there is one, and those on files as far as it asks for them.
 pub fn server(spawn: bool, broker: bool, files: Brokered) -> Result<BpfProgram> {
+    program(spawn, broker, files)?.assemble()
+}
+
+/// The same for a server that is observed: the broker is told of every file and program as well.
+pub fn observed(spawn: bool, files: Brokered) -> Result<BpfProgram> {
+    let mut program = program(spawn, true, files)?;
+    program.hand_over_uses()?;
+    program.assemble()
+}
+
+fn program(spawn: bool, broker: bool, files: Brokered) -> Result<Program> {
     let mut program = Program {
         verdicts: BTreeMap::new(),
         sections: Vec::new(),
@@ -102,33 +114,42 @@ pub fn server(spawn: bool, broker: bool, files: Brokered) -> Result<BpfProgram> 
     if files.any() {
         program.hand_over_files(files)?;
     }
-    program.assemble()
+    Ok(program)
 }
 
-/// Flags of opens that are the kernel's although the broker opens files for reading: a descriptor that leads nowhere but
-/// to a name, and a folder to be listed.
-fn harmless_reads(index: u8) -> Result<Vec<SeccompRule>> {
-    let folder = libc::O_DIRECTORY as u64;
-    let only_folder = (libc::O_CREAT | libc::O_TMPFILE | libc::O_ACCMODE) as u64;
-    Ok(vec![
-        path_only(index)?,
-        rule([(index, SeccompCmpOp::MaskedEq(only_folder), folder)])?,
-    ])
-}
-
-/// The same where it opens files for writing alone.
-fn harmless_writes(index: u8) -> Result<Vec<SeccompRule>> {
+/// Flags of opens that are the kernel's, as masks and values of which one fits: a descriptor that leads nowhere but to a
+/// name; where the broker opens for reading, a folder to be listed; where it opens for writing alone, what only reads.
+pub fn kernels_opens(files: Brokered) -> [(i32, i32); 2] {
+    let path = (libc::O_PATH, libc::O_PATH);
     let temporary = libc::O_TMPFILE & !libc::O_DIRECTORY;
-    let writing = (libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC | temporary) as u64;
-    Ok(vec![
-        path_only(index)?,
-        rule([(index, SeccompCmpOp::MaskedEq(writing), 0)])?,
-    ])
+    let other = match (files.reads, files.writes) {
+        (true, _) => {
+            let only_folder = libc::O_CREAT | libc::O_TMPFILE | libc::O_ACCMODE;
+            (only_folder, libc::O_DIRECTORY)
+        }
+        (false, true) => (libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC | temporary, 0),
+        (false, false) => (0, 0),
+    };
+    [path, other]
 }
 
-fn path_only(index: u8) -> Result<SeccompRule> {
-    let path = libc::O_PATH as u64;
-    rule([(index, SeccompCmpOp::MaskedEq(path), path)])
+/// Whether a call is handed over where `files` are the broker's, whoever else is told of it.
+pub fn files_ask(files: Brokered, call: i64, arguments: &[u64; 6]) -> bool {
+    let known = |name: &&str| number(name) == Some(call);
+    if let Some((_, index)) = OPENS.iter().find(|(name, _)| known(name)) {
+        let flags = arguments[usize::from(*index)] as i32;
+        let kernels = kernels_opens(files);
+        return !kernels.iter().any(|(mask, value)| flags & mask == *value);
+    }
+    files.writes && CHANGES.calls.iter().any(known)
+}
+
+/// Rules of which one lets a call pass whose argument has one of these values under its mask.
+fn masked(index: u8, pairs: &[(i32, i32)]) -> Result<Vec<SeccompRule>> {
+    let pairs = pairs.iter();
+    pairs
+        .map(|(mask, value)| rule([(index, SeccompCmpOp::MaskedEq(*mask as u64), *value as u64)]))
+        .collect()
 }
 
 /// The filter of init after it has forked the server.
@@ -163,14 +184,29 @@ impl Program {
         }
         for (name, index) in OPENS {
             let Some(number) = number(name) else { continue };
-            let harmless = match files.reads {
-                true => harmless_reads(index)?,
-                false => harmless_writes(index)?,
-            };
-            self.verdicts
-                .insert(number as u32, Verdict::Arguments(self.sections.len()));
-            self.sections.push(or_notify([(number, harmless)].into())?);
+            let harmless = masked(index, &kernels_opens(files))?;
+            self.or_notify(number, harmless)?;
         }
+        Ok(())
+    }
+
+    /// Hands over every call that tells what the server uses. Whoever decides about them still does.
+    fn hand_over_uses(&mut self) -> Result<()> {
+        self.decide(&["openat2"], Verdict::Errno(libc::ENOSYS));
+        self.decide(USES.iter().map(|shown| &shown.call), Verdict::Notify);
+        for (name, index) in OF_DESCRIPTORS {
+            let Some(number) = number(name) else { continue };
+            let of_descriptor = masked(index, &[(libc::AT_EMPTY_PATH, libc::AT_EMPTY_PATH)])?;
+            self.or_notify(number, of_descriptor)?;
+        }
+        Ok(())
+    }
+
+    /// Lets the call pass where one of the rules fits; else the broker answers.
+    fn or_notify(&mut self, number: i64, rules: Vec<SeccompRule>) -> Result<()> {
+        self.verdicts
+            .insert(number as u32, Verdict::Arguments(self.sections.len()));
+        self.sections.push(or_notify([(number, rules)].into())?);
         Ok(())
     }
 
@@ -631,6 +667,8 @@ mod tests {
                     let mut arguments = [0; 6];
                     arguments[usize::from(index)] = flags as u64 | 1 << 40;
                     let found = run(&program, ARCH, number as u32, arguments);
+                    let asked = files_ask(Brokered { reads, writes }, number, &arguments);
+                    assert_eq!(asked, expected == notify);
                     assert_eq!(found, expected, "{name} {flags:o} {reads} {writes}");
                 }
             }
@@ -649,6 +687,39 @@ mod tests {
                 assert_eq!(run(&program, ARCH, name as u32, [0; 6]), change);
             }
             assert_eq!(run(&program, ARCH, libc::SYS_openat2 as u32, [0; 6]), open);
+        }
+    }
+
+    #[test]
+    fn a_server_that_is_observed_hands_over_what_it_uses() {
+        let notify = libc::SECCOMP_RET_USER_NOTIF;
+        let (none, all) = (
+            Brokered::default(),
+            Brokered {
+                reads: true,
+                writes: true,
+            },
+        );
+        for files in [none, all] {
+            let (plain, observed) = (server(true, true, files).unwrap(), observed(true, files).unwrap());
+            for name in USES.iter().filter_map(|shown| number(shown.call)) {
+                assert_eq!(run(&observed, ARCH, name as u32, [0; 6]), notify, "{name}");
+            }
+            let execve = number("execve").unwrap() as u32;
+            assert_eq!(run(&plain, ARCH, execve, [0; 6]), ALLOW);
+            for (name, index) in OF_DESCRIPTORS {
+                let Some(number) = number(name) else { continue };
+                let mut arguments = [0; 6];
+                arguments[usize::from(index)] = libc::AT_EMPTY_PATH as u64;
+                assert_eq!(run(&observed, ARCH, number as u32, arguments), ALLOW, "{name}");
+            }
+            // What else there is stays as it was.
+            let told: Vec<&str> = USES.iter().map(|shown| shown.call).collect();
+            for name in allowed_names().filter(|name| !told.contains(name) && *name != "openat2") {
+                let Some(number) = number(name) else { continue };
+                let of = |program| run(program, ARCH, number as u32, [0; 6]);
+                assert_eq!(of(&observed), of(&plain), "{name}");
+            }
         }
     }
 

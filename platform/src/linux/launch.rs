@@ -25,6 +25,7 @@ use super::tree::Source;
 use super::{compile, sys, terminal};
 use crate::Kind;
 use crate::net::{Denials, Dns, Inspect};
+use crate::observed::Observed;
 
 /// A box whose set-up is done and whose server is being started.
 pub struct Sandbox {
@@ -40,6 +41,14 @@ pub struct Sandbox {
     pub(super) limits: Option<Watcher>,
     /// What the broker needs, until there is one.
     pub(super) ground: Option<Ground>,
+}
+
+/// What is written down of a run while it goes on.
+#[derive(Clone)]
+pub struct Records {
+    pub denials: Denials,
+    /// Stays empty but for a plan that observes.
+    pub observed: Observed,
 }
 
 /// Where a launch failed, and why.
@@ -72,13 +81,14 @@ pub const PASSED_ON: [Signal; 7] = [
     Signal::SIGCONT,
 ];
 
-/// Carries out the plan up to the point where init starts the server. `denials` gets what the server is refused.
+/// Carries out the plan up to the point where init starts the server. `records` gets what the server is refused and, where
+/// the plan observes, what it uses.
 ///
 /// The process must have a single thread. Signals in [`PASSED_ON`], SIGCHLD and SIGWINCH are blocked from here on.
 ///
 /// # Errors
 /// Names the step that failed. Nothing is left behind: an unfinished box ends with its init.
-pub fn launch(plan: &Plan, denials: &Denials) -> Result<Sandbox, LaunchError> {
+pub fn launch(plan: &Plan, records: &Records) -> Result<Sandbox, LaunchError> {
     let umask_of_client = umask(Mode::from_bits_truncate(0o022));
     let sources = open_sources(plan)?;
     let prepared = prepare(plan)?;
@@ -146,7 +156,7 @@ pub fn launch(plan: &Plan, denials: &Denials) -> Result<Sandbox, LaunchError> {
             if interactive {
                 sandbox.terminal = opened.next().map(Relay::new);
             }
-            sandbox.ground = ground(plan, denials, opened).map_err(|_| LaunchError::Prepare {
+            sandbox.ground = ground(plan, records, opened).map_err(|_| LaunchError::Prepare {
                 what: "no thread or descriptor is left for the broker of the network",
             })?;
             Ok(sandbox)
@@ -192,7 +202,15 @@ fn prepare(plan: &Plan) -> Result<Prepared, LaunchError> {
     let mut server = None;
     for step in &plan.server {
         match step {
-            Step::Filter { spawn, broker, files } => filter = compile::server(*spawn, *broker, *files).ok(),
+            Step::Filter {
+                spawn,
+                files,
+                observe: true,
+                ..
+            } => filter = compile::observed(*spawn, *files).ok(),
+            Step::Filter {
+                spawn, broker, files, ..
+            } => filter = compile::server(*spawn, *broker, *files).ok(),
             Step::Execute { program, argv, env } => {
                 let pair = |(name, value): &(std::ffi::OsString, std::ffi::OsString)| {
                     let mut pair = name.clone();
@@ -274,7 +292,7 @@ pub(super) fn write_maps(child: Pid, uid: u32, gid: u32) -> nix::Result<()> {
 /// What the broker goes by, from the sockets that init has opened in the order of its steps.
 fn ground(
     plan: &Plan,
-    denials: &Denials,
+    records: &Records,
     mut opened: impl Iterator<Item = OwnedFd>,
 ) -> nix::Result<Option<Ground>> {
     let Some(network) = &plan.network else {
@@ -303,8 +321,12 @@ fn ground(
         _ => false,
     };
     let user = ids(plan).ok_or(Errno::EINVAL)?;
-    let ground = Ground::new(network, denials, opened, user, plan.server.iter().any(keeps))?;
+    let keeps = plan.server.iter().any(keeps);
+    let ground = Ground::new(network, &records.denials, opened, user, keeps)?;
+    let observes = |step: &Step| matches!(step, Step::Filter { observe: true, .. });
+    let observed = plan.server.iter().any(observes).then(|| records.observed.clone());
     ground
+        .observing(observed)
         .with_files(plan.files.as_ref(), plan.landlock_abi)
         .map(Some)
 }

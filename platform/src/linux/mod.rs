@@ -45,6 +45,8 @@ mod terminal;
 #[cfg(target_os = "linux")]
 mod tree;
 #[cfg(target_os = "linux")]
+mod uses;
+#[cfg(target_os = "linux")]
 mod wipe;
 
 pub use filter::{ALLOWED, ARGUMENTS, BROKERED, Group, REFUSED};
@@ -60,7 +62,7 @@ pub fn allowed_calls() -> usize {
 #[cfg(target_os = "linux")]
 pub use inspect::Inspector;
 #[cfg(target_os = "linux")]
-pub use launch::{LaunchError, PASSED_ON, Sandbox, launch};
+pub use launch::{LaunchError, PASSED_ON, Records, Sandbox, launch};
 #[cfg(target_os = "linux")]
 pub use limits::{Account, counts_processes, groups};
 #[cfg(target_os = "linux")]

@@ -126,6 +126,8 @@ pub enum Step {
         spawn: bool,
         broker: bool,
         files: Brokered,
+        /// The broker is told of every file and program that the server uses.
+        observe: bool,
     },
     /// Become the server.
     Execute {
@@ -236,6 +238,14 @@ pub fn plan(policy: &Policy, support: &Support) -> Result<Plan, Unenforceable> {
     );
     if files.is_some() && !broker {
         return Err(no_files(policy));
+    }
+    if policy.observe && !broker {
+        return Err(Unenforceable {
+            field: "learn".into(),
+            reason: "it needs the kernel to hand system calls to us, which this host does not".into(),
+            cure: "learn on Linux 5.14 or newer, outside of other sandboxes; `mcp-sandbox doctor` tries it"
+                .into(),
+        });
     }
     Ok(Plan {
         landlock_abi: support.landlock_abi,
@@ -526,6 +536,7 @@ fn server(
             spawn: policy.process.spawn,
             broker,
             files: files.map(Files::brokered).unwrap_or_default(),
+            observe: policy.observe,
         },
         Step::Execute {
             program: policy.command.program.clone(),
@@ -659,7 +670,12 @@ impl fmt::Display for Step {
                     "enforce Landlock ABI {abi}: {rules} path rules{brokered}{connect}{scopes}"
                 )
             }
-            Step::Filter { spawn, broker, files } => {
+            Step::Filter {
+                spawn,
+                broker,
+                files,
+                observe,
+            } => {
                 let children = if *spawn { "" } else { ", no child processes" };
                 let calls = filter::allowed_names().count();
                 write!(f, "allow {calls} system calls{children}")?;
@@ -671,6 +687,10 @@ impl fmt::Display for Step {
                     (true, false) => ", so does what opens files",
                     (false, true) => ", so does what changes files",
                     (false, false) => "",
+                })?;
+                f.write_str(match observe {
+                    true => "; it is told of every file and program",
+                    false => "",
                 })
             }
             Step::Execute { program, argv, env } => {

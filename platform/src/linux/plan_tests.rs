@@ -60,6 +60,7 @@ fn small() -> Policy {
         },
         network: Network::none(),
         limits: Limits::default(),
+        observe: false,
     }
 }
 
@@ -219,6 +220,7 @@ fn a_whole_plan() {
             spawn: false,
             broker: true,
             files: Brokered::default(),
+            observe: false,
         },
         Step::Execute {
             program: "/usr/bin/server".into(),
@@ -501,6 +503,7 @@ proptest! {
             spawn: policy.process.spawn,
             broker: true,
             files: Brokered::default(),
+            observe: false,
         });
     }
 
@@ -706,4 +709,50 @@ fn without_limits_there_is_no_group_and_nothing_to_watch() {
     let plan = plan(&small(), &support).unwrap();
     assert_eq!((plan.limits.group.clone(), plan.limits.chosen.len()), (None, 0));
     assert_eq!((plan.limits.lines().len(), rlimits(&plan).len()), (0, 0));
+}
+
+#[test]
+fn observing_adds_nothing_but_that_it_is_told_of() {
+    let policy = small();
+    let observed = Policy {
+        observe: true,
+        ..small()
+    };
+    let (plain, observed) = (
+        plan(&policy, &Support::full()).unwrap(),
+        plan(&observed, &Support::full()).unwrap(),
+    );
+    let mut same = observed.clone();
+    same.server.iter_mut().for_each(|step| {
+        if let Step::Filter { observe, .. } = step {
+            assert!(*observe);
+            *observe = false;
+        }
+    });
+    assert_eq!(same, plain);
+    assert!(
+        observed
+            .lines()
+            .join("\n")
+            .contains("is told of every file and program")
+    );
+}
+
+#[test]
+fn nobody_is_observed_where_nobody_can_be_told() {
+    let observed = Policy {
+        observe: true,
+        mounts: Vec::new(),
+        ..small()
+    };
+    let support = Support {
+        notification: Notification::Missing,
+        ..Support::full()
+    };
+    assert_eq!(plan(&observed, &support).unwrap_err().field, "learn");
+    let plain = Policy {
+        observe: false,
+        ..observed
+    };
+    assert!(plan(&plain, &support).is_ok());
 }

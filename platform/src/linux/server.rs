@@ -191,6 +191,10 @@ fn allow(ruleset: RulesetCreated, fd: BorrowedFd, rights: BitFlags<AccessFs>) ->
     } else {
         rights & AccessFs::from_file(ABI::V9)
     };
+    // A rule without rights is an error; of a file that is the broker's, none are left.
+    if rights.is_empty() {
+        return Ok(ruleset);
+    }
     ruleset
         .add_rule(PathBeneath::new(fd, rights))
         .map_err(|_| Errno::EINVAL)

@@ -15,6 +15,8 @@ pub enum Host {
     Name(Name),
     /// `*.suffix`: every name below it at any depth, not the suffix itself.
     Below(Name),
+    /// Every name. No profile can say so: it is the ceiling of a run that looks for the names a server needs.
+    AnyName,
     /// An address, or every address of a net.
     Addresses(IpNet),
     /// `localhost`: `127.0.0.1` and `::1` of the host.
@@ -34,13 +36,14 @@ pub struct Rule {
 
 impl Host {
     pub fn is_name(&self) -> bool {
-        matches!(self, Host::Name(_) | Host::Below(_))
+        matches!(self, Host::Name(_) | Host::Below(_) | Host::AnyName)
     }
 
     pub fn covers_name(&self, name: &Name) -> bool {
         match self {
             Host::Name(own) => own == name,
             Host::Below(suffix) => name.is_below(suffix),
+            Host::AnyName => true,
             Host::Addresses(_) | Host::HostLoopback => false,
         }
     }
@@ -50,7 +53,7 @@ impl Host {
         match self {
             Host::Addresses(net) => net.contains(&ip),
             Host::HostLoopback => HOST_LOOPBACK.contains(&ip),
-            Host::Name(_) | Host::Below(_) => false,
+            Host::Name(_) | Host::Below(_) | Host::AnyName => false,
         }
     }
 
@@ -64,7 +67,7 @@ impl Host {
         match self {
             Host::Addresses(net) => row.class.can_be_granted() && row.net.contains(net),
             Host::HostLoopback => true,
-            Host::Name(_) | Host::Below(_) => false,
+            Host::Name(_) | Host::Below(_) | Host::AnyName => false,
         }
     }
 }
@@ -81,6 +84,7 @@ impl fmt::Display for Host {
             Host::Below(suffix) => write!(f, "*.{suffix}"),
             Host::Addresses(net) if net.prefix_len() == net.max_prefix_len() => write!(f, "{}", net.addr()),
             Host::Addresses(net) => write!(f, "{net}"),
+            Host::AnyName => f.write_str("every name"),
             Host::HostLoopback => f.write_str("localhost"),
         }
     }

@@ -57,8 +57,18 @@ impl Broker {
             // Nobody talks to the inspector but by a name.
             Route::Box if self.is_inspector(to) => Answer::Now(Err(Errno::ECONNREFUSED)),
             Route::Box if call.socket.network != self.ground.boxed => Answer::Now(Err(Errno::ENETUNREACH)),
-            Route::Box => self.connect_own(call, &asked.bytes),
-            Route::Host(addresses) => self.dial(call, addresses, None),
+            Route::Box => {
+                if let Some(observer) = &self.observer {
+                    observer.own_loopback(to.port());
+                }
+                self.connect_own(call, &asked.bytes)
+            }
+            Route::Host(addresses) => {
+                if let Some(observer) = &self.observer {
+                    observer.host(to);
+                }
+                self.dial(call, addresses, None)
+            }
             Route::Name(name, port) => self.dial_name(call, name, port, looked_up),
             Route::Refused(refused) => self.refuse(refused),
         }
@@ -85,7 +95,11 @@ impl Broker {
                 false => self.wait_for_name(call.notification, &name),
             };
         };
-        match judged(&name, port, &addresses, &self.ground.network) {
+        let judged = judged(&name, port, &addresses, &self.ground.network);
+        if let (Ok(_), Some(observer)) = (&judged, &self.observer) {
+            observer.name(&name, port);
+        }
+        match judged {
             Err(refused) => self.refuse(refused),
             Ok(addresses) if self.ground.inspector.is_some() => self.inspect(call, name, port, addresses),
             Ok(addresses) => self.dial(call, addresses, Some(name)),

@@ -10,6 +10,7 @@ use super::super::places::Files;
 use super::super::sockets::{self, NetworkCookie};
 use super::files::Desk;
 use crate::net::{Denial, Denials, Network, Refusal, Verdict};
+use crate::observed::Observed;
 
 /// What the broker goes by.
 pub struct Ground {
@@ -26,6 +27,8 @@ pub struct Ground {
     pub(super) binds_low_ports: bool,
     /// For calls on files, if any are the broker's.
     pub(super) desk: Option<Desk>,
+    /// Where it is written down what the server uses, if it is.
+    pub(super) observed: Option<Observed>,
 }
 
 /// Sockets that init has opened in the box's network.
@@ -61,12 +64,19 @@ impl Ground {
             user,
             binds_low_ports,
             desk: None,
+            observed: None,
             network,
         })
     }
 }
 
 impl Ground {
+    /// With a record of what the server uses.
+    pub fn observing(mut self, observed: Option<Observed>) -> Self {
+        self.observed = observed;
+        self
+    }
+
     /// With calls on files to be answered as well.
     ///
     /// # Errors

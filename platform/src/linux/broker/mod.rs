@@ -18,6 +18,7 @@ mod files;
 mod ground;
 mod identity;
 mod local;
+mod observe;
 mod options;
 mod pending;
 mod places;
@@ -45,6 +46,7 @@ use duplicate::Duplicate;
 use files::Desk;
 pub use ground::{Ground, Opened};
 use identity::Identity;
+use observe::Observer;
 use options::Options;
 use pending::Pending;
 use places::Witness;
@@ -59,6 +61,8 @@ struct Broker {
     pending: Pending,
     /// Where calls on files are answered, if any are ours.
     desk: Option<Desk>,
+    /// Who writes down what the server uses, if somebody does.
+    observer: Option<Observer>,
     witness: Witness,
     /// When the box last made an epoll instance, if it ever did.
     epoll_made: Option<Instant>,
@@ -132,6 +136,7 @@ impl Broker {
             callers: Callers::default(),
             pending: Pending::new()?,
             desk: ground.desk.take(),
+            observer: ground.observed.take().map(Observer::new),
             witness: Witness::new()?,
             epoll_made: None,
             options: [None, None],
@@ -201,12 +206,21 @@ impl Broker {
     }
 
     fn handle(&mut self, notification: &Notification) {
+        if let Some(observer) = &mut self.observer {
+            observer.see(notification, &self.identity);
+        }
         let answer = match notification.call {
             libc::SYS_connect => self.connect(notification),
             libc::SYS_bind => self.bind(notification),
             libc::SYS_listen => self.listen(notification),
             call if makes_epoll(call) => {
                 self.epoll_made = Some(Instant::now());
+                Ok(Answer::CarryOut)
+            }
+            // The kernel would have it without us: it came here only to be seen.
+            _ if self.observer.is_some()
+                && !self.desk.as_ref().is_some_and(|desk| desk.is_asked(notification)) =>
+            {
                 Ok(Answer::CarryOut)
             }
             _ => self.file(notification),

@@ -235,7 +235,7 @@ fn own_descriptor(path: &[u8]) -> Option<RawFd> {
 ///
 /// # Errors
 /// EFAULT, and ENAMETOOLONG for what is longer than a path can be (path_resolution(7)).
-fn text(notification: &Notification, address: u64) -> nix::Result<CString> {
+pub fn text(notification: &Notification, address: u64) -> nix::Result<CString> {
     const PAGE: u64 = 4096;
     let mut bytes = Vec::new();
     while bytes.len() < libc::PATH_MAX as usize {

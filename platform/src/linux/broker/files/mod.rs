@@ -20,12 +20,15 @@ use std::path::Path;
 
 use nix::errno::Errno;
 
+use super::super::compile;
 use super::super::notify::Notification;
 use super::super::places::{Files, Place};
 use super::{Answer, Broker};
 use crate::files::{Act, FileDenial, Refusal, Rules, What};
 use crate::net::Denials;
 use asked::Asked;
+pub(super) use asked::text;
+pub(super) use find::path_of;
 use find::{Found, Root};
 use missed::{Missed, Outcome};
 use plain::Clear;
@@ -146,6 +149,11 @@ impl Desk {
 
     fn writes(&self, path: &Path) -> bool {
         self.place(path).is_some_and(|place| place.brokered.writes)
+    }
+
+    /// Whether the filter hands a call over for this desk, and not only for it to be seen.
+    pub(super) fn is_asked(&self, notification: &Notification) -> bool {
+        compile::files_ask(self.files.brokered(), notification.call, &notification.arguments)
     }
 }
 
