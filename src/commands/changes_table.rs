@@ -52,7 +52,7 @@ pub fn table(plans: &[FilePlan], colours: bool) -> String {
     {
         let name = &row.server.name;
         text += &format!(
-            "hint: say what a server without a profile may: mcp-sandbox wrap --server {name} --profile FILE, or --allow HOST --read PATH …; --profile default gives it nothing\n",
+            "hint: say what a server without a profile may: mcp-sandbox wrap --server {name} --profile FILE, or --allow HOST --read PATH …; `mcp-sandbox learn -- COMMAND` writes such a profile, --profile default gives it nothing\n",
             name = printable(name)
         );
     }
