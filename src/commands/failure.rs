@@ -1,6 +1,6 @@
 //! A launch that failed, told to a person: what, why, and what to do.
 
-use mcp_sandbox_platform::linux::{Act, Bind, LaunchError, Step, describe, diagnose};
+use mcp_sandbox_platform::linux::{Act, Bind, LaunchError, LimitRefused, Step, describe, diagnose};
 use mcp_sandbox_platform::{Unenforceable, quote};
 
 use crate::error::{Error, Kind};
@@ -30,7 +30,10 @@ pub fn of_launch(error: LaunchError) -> Error {
         }
         LaunchError::Step { step, errno } => of_step(&step, errno),
         LaunchError::Lost => Error::setup("the box was killed from outside before the server ended"),
-        LaunchError::Limit { kind, errno } => limit(kind, &describe(errno)),
+        LaunchError::Limit { kind, why } => match why {
+            LimitRefused::Kernel(errno) => limit(kind, &describe(errno)),
+            LimitRefused::Manager(said) => limit(kind, &said),
+        },
         LaunchError::Prepare { what } => Error::setup(what),
     }
 }

@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 use super::broker::{Ground, Opened};
 use super::clone::{NAMESPACES, Side, clone_into};
 use super::init::{self, Handover};
-use super::limits::{Unprepared, Watcher};
+use super::limits::{Unprepared, Watcher, Why};
 use super::names::StubSockets;
 use super::plan::{Bind, Plan, Step};
 use super::relay::Relay;
@@ -65,7 +65,7 @@ pub enum LaunchError {
     /// The box ended without a word.
     Lost,
     /// The mechanism chosen for a limit does not work.
-    Limit { kind: Kind, errno: i32 },
+    Limit { kind: Kind, why: Why },
     /// A filter or an argument could not be prepared.
     Prepare { what: &'static str },
 }
@@ -168,8 +168,8 @@ fn cloning(errno: Errno) -> LaunchError {
     LaunchError::Clone { errno: errno as i32 }
 }
 
-fn limit(Unprepared { kind, errno }: Unprepared) -> LaunchError {
-    LaunchError::Limit { kind, errno }
+fn limit(Unprepared { kind, why }: Unprepared) -> LaunchError {
+    LaunchError::Limit { kind, why }
 }
 
 fn open_sources(plan: &Plan) -> Result<Vec<Source>, LaunchError> {

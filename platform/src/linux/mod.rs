@@ -64,7 +64,7 @@ pub use inspect::Inspector;
 #[cfg(target_os = "linux")]
 pub use launch::{LaunchError, PASSED_ON, Records, Sandbox, launch};
 #[cfg(target_os = "linux")]
-pub use limits::{Account, counts_processes, groups};
+pub use limits::{Account, Why as LimitRefused, counts_processes, groups};
 #[cfg(target_os = "linux")]
 pub use probe::{Act, Cause, Finding, State, diagnose, notification, probe};
 #[cfg(target_os = "linux")]

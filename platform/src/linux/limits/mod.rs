@@ -34,4 +34,4 @@ pub use group::{Group as Made, join};
 #[cfg(target_os = "linux")]
 pub use rlimits::{counts_processes, set as set_rlimit};
 #[cfg(target_os = "linux")]
-pub use watch::{Account, Order, Unprepared, Watcher};
+pub use watch::{Account, Order, Unprepared, Watcher, Why};

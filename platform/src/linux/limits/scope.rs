@@ -19,7 +19,7 @@ use super::choice;
 use super::find;
 
 /// How long systemd may take, for the answer and for the move.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(10);
 /// A longer answer is none of what we ask.
 const LONGEST: usize = 64 << 10;
 

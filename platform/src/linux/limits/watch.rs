@@ -57,10 +57,18 @@ pub struct Watcher {
 }
 
 /// What could not be prepared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unprepared {
     pub kind: Kind,
-    pub errno: i32,
+    pub why: Why,
+}
+
+/// Who refused it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Why {
+    Kernel(i32),
+    /// systemd, by the name of an error or in words.
+    Manager(String),
 }
 
 impl Watcher {
@@ -73,7 +81,7 @@ impl Watcher {
         let refused = |kind| {
             move |errno: nix::errno::Errno| Unprepared {
                 kind,
-                errno: errno as i32,
+                why: Why::Kernel(errno as i32),
             }
         };
         let idle = watch
@@ -333,9 +341,18 @@ pub struct Account {
 }
 
 fn of_group(error: std::io::Error) -> Unprepared {
+    use std::io::ErrorKind;
+    let why = match (error.kind(), error.raw_os_error()) {
+        // Of the socket that we ask on: its time to wait was over.
+        (ErrorKind::WouldBlock | ErrorKind::TimedOut, _) => {
+            Why::Manager("systemd's manager does not answer in time".into())
+        }
+        (_, Some(errno)) => Why::Kernel(errno),
+        (_, None) => Why::Manager(format!("systemd's manager answers \"{error}\"")),
+    };
     Unprepared {
         kind: Kind::Memory,
-        errno: error.raw_os_error().unwrap_or(libc::EIO),
+        why,
     }
 }
 
