@@ -11,7 +11,7 @@ rounds=${1:-7}
 folder=$(mktemp -d /var/tmp/mcp-sandbox-files.XXXXXX)
 trap 'rm -rf "$folder"' EXIT
 
-mkdir "$folder/tree" "$folder/node"
+mkdir "$folder/tree" "$folder/node" "$folder/profiles"
 python3 - "$folder/tree" <<'PYTHON'
 import os, sys
 for part in range(100):
@@ -56,7 +56,14 @@ NODE
 
 # NAME ACCESS [EXCLUDE]
 profile() {
-    printf 'version = 1\n[filesystem]\nmounts = [{ path = "%s", access = "%s"%s }]\n' "$folder" "$2" "${3:-}" >"$folder/$1.toml"
+    {
+        printf 'version = 1\n[filesystem]\nmounts = [\n'
+        for part in tree node walk.py status.py; do
+            [[ -f $folder/$part ]] && printf '    { path = "%s", access = "read" },\n' "$folder/$part" && continue
+            printf '    { path = "%s", access = "%s"%s },\n' "$folder/$part" "$2" "${3:-}"
+        done
+        printf ']\n'
+    } >"$folder/profiles/$1.toml"
 }
 profile plain read
 profile write write
@@ -68,7 +75,7 @@ compare() {
     for ((round = 0; round < rounds; round++)); do
         printf '%s bare %s\n' "$what" "$("$@")"
         for name in plain write exclude; do
-            printf '%s %s %s\n' "$what" "$name" "$("$sandbox" run -q -p "$folder/$name.toml" -- "$@")"
+            printf '%s %s %s\n' "$what" "$name" "$("$sandbox" run -q -p "$folder/profiles/$name.toml" -- "$@")"
         done
     done
 }
