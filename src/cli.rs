@@ -41,6 +41,8 @@ impl Cli {
 pub enum Command {
     /// Start a server in the box; everything after `--` is the server's
     Run(Run),
+    /// Download the package that a command starts, so that `run` starts it without a network
+    Prepare(Prepare),
     /// Say whether profiles are valid, with every error at once
     Check {
         /// Names of profiles or their files
@@ -100,6 +102,31 @@ pub struct Run {
     #[arg(long, short)]
     pub verbose: bool,
     /// The server and its arguments; without them the profile's own command
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub struct Prepare {
+    /// The profile that the server will run with: the lock file lies beside its file
+    #[arg(long, short, value_name = "NAME|FILE")]
+    pub profile: Option<String>,
+    /// Lay this context of the profile over it
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// Take the newest version that COMMAND permits, whatever the lock file says
+    #[arg(long)]
+    pub upgrade: bool,
+    /// Let install scripts reach a host, and the download as well
+    #[arg(long, value_name = "HOST[:PORTS]")]
+    pub allow: Vec<String>,
+    /// Only errors
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// `run` has started us: end with it
+    #[arg(long, hide = true)]
+    pub for_run: bool,
+    /// A launcher, the package and its arguments; without them the profile's own command
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
 }

@@ -11,6 +11,7 @@ pub mod host;
 pub mod lint;
 pub mod net;
 pub mod policy;
+pub mod prepare;
 pub mod profile;
 pub mod runtime;
 

@@ -10,6 +10,7 @@ mod limits;
 pub mod lint;
 mod manual;
 pub mod out;
+pub mod prepare;
 pub mod profiles;
 mod reach;
 pub mod run;
@@ -32,6 +33,7 @@ use crate::profile::Flags;
 pub fn dispatch(command: Command) -> Result<ExitCode, Error> {
     match command {
         Command::Run(args) => return run::run(args),
+        Command::Prepare(args) => prepare::run(args)?,
         Command::Why(args) => return why::run(args),
         Command::Lint(args) => return lint::run(args),
         Command::Doctor { json } => return doctor::run(json),
