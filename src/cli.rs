@@ -53,6 +53,8 @@ pub enum Command {
     Lint(Lint),
     /// Show what a server could see, do and reach, without starting it
     Explain(Explain),
+    /// Start a server in the box, ask what it offers, and judge what it says and does
+    Probe(Probe),
     /// Say whether a server could reach a host or have a file, and by which line of which file
     Why(Why),
     /// Try everything the box is made of on this host, and tell the cure of what fails
@@ -127,6 +129,27 @@ pub struct Prepare {
     #[arg(long, hide = true)]
     pub for_run: bool,
     /// A launcher, the package and its arguments; without them the profile's own command
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub struct Probe {
+    #[command(flatten)]
+    pub policy: PolicyArgs,
+    /// Print JSON for programs
+    #[arg(long, conflicts_with = "sarif")]
+    pub json: bool,
+    /// Print SARIF 2.1.0, as code scanning of CI services reads it
+    #[arg(long)]
+    pub sarif: bool,
+    /// End with 1 where a finding is of this severity or worse
+    #[arg(long, value_enum, value_name = "SEVERITY", default_value = "high")]
+    pub fail_on: FailOn,
+    /// How long the server may take for one answer
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration::parse)]
+    pub timeout: Duration,
+    /// The server and its arguments; without them the profile's own command
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
 }

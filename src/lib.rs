@@ -12,6 +12,7 @@ pub mod lint;
 pub mod net;
 pub mod policy;
 pub mod prepare;
+pub mod probe;
 pub mod profile;
 pub mod runtime;
 

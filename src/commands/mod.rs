@@ -11,6 +11,7 @@ pub mod lint;
 mod manual;
 pub mod out;
 pub mod prepare;
+pub mod probe;
 pub mod profiles;
 mod reach;
 pub mod run;
@@ -34,6 +35,7 @@ pub fn dispatch(command: Command) -> Result<ExitCode, Error> {
     match command {
         Command::Run(args) => return run::run(args),
         Command::Prepare(args) => prepare::run(args)?,
+        Command::Probe(args) => return probe::run(args),
         Command::Why(args) => return why::run(args),
         Command::Lint(args) => return lint::run(args),
         Command::Doctor { json } => return doctor::run(json),
