@@ -8,6 +8,7 @@ use mcp_sandbox_platform::quote;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::wanted::normal_name;
 use super::{Manager, Store, Wanted};
 use crate::error::{Error, printable, reason};
 
@@ -83,12 +84,23 @@ impl Lock {
         }
     }
 
-    /// The entry for a command.
+    /// The entry for a command. One that names another package than the command does, or a version that is none, is no
+    /// entry for it: the file may have come with a profile from elsewhere.
     pub fn of(&self, wanted: &Wanted) -> Option<&Locked> {
         let requested = wanted.requested();
+        let name = match wanted.manager {
+            Manager::Npm => wanted.name().to_owned(),
+            Manager::Python => normal_name(wanted.name()),
+        };
+        let plain = |version: &str| {
+            version
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "._-+!".contains(c))
+        };
         self.packages
             .iter()
             .find(|one| one.manager == wanted.manager && one.requested == requested)
+            .filter(|one| one.name == name && plain(&one.version))
     }
 
     /// Puts an entry into the file, in place of the one for the same command. The file is old or new at any time.
@@ -270,6 +282,28 @@ mod tests {
             "{error}"
         );
         old.must_be(&old, Path::new("/f")).unwrap();
+    }
+
+    #[test]
+    fn an_entry_is_for_the_package_that_the_command_names() {
+        let argv = ["npx", "-y", "a"].map(std::ffi::OsString::from);
+        let wanted = Wanted::of(&argv).unwrap().unwrap();
+        let of = |one: Locked| {
+            let packages = vec![one];
+            Lock { version: 1, packages }.of(&wanted).is_some()
+        };
+        let one = locked(&[]);
+        assert!(of(one.clone()));
+        let other = Locked {
+            name: "b".into(),
+            ..one.clone()
+        };
+        assert!(!of(other));
+        let alias = Locked {
+            version: "npm:b@1".into(),
+            ..one
+        };
+        assert!(!of(alias));
     }
 
     #[test]

@@ -135,7 +135,9 @@ impl Wanted {
         let Some(text) = word.to_str() else {
             return Ok(None);
         };
-        self.args = args.to_vec();
+        // Alone among them, `npm exec` takes a `--` behind the package for itself.
+        let separator = launched.program == "npm" && args.first().is_some_and(|word| word == "--");
+        self.args = args[usize::from(separator)..].to_vec();
         match (launched.named.is_empty(), self.manager) {
             (true, Manager::Npm) => self.packages.insert(0, text.to_owned()),
             (true, Manager::Python) => {
@@ -312,6 +314,8 @@ mod tests {
             assert_eq!(program, None, "{launcher}");
             assert_eq!(args, ["--flag", "/x"], "{launcher}");
         }
+        assert_eq!(of("npm exec a -- --flag").3, ["--flag"]);
+        assert_eq!(of("npx a -- --flag").3, ["--", "--flag"]);
         let (_, requested, program, args) = of("npx -y -p one@1 --package=two bin a");
         assert_eq!(
             (requested.as_str(), program.as_deref()),

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
-use mcp_sandbox_platform::{Bytes, quote};
+use mcp_sandbox_platform::quote;
 use serde_json::{Value, json};
 
 use super::lint::FOUND;
@@ -264,7 +264,7 @@ fn text(report: &Report) -> String {
         of("version"),
         printable(&report.hello.revision)
     );
-    for (member, items) in &report.lists {
+    for (member, items) in report.lists.iter().filter(|(_, items)| !items.is_empty()) {
         let whole: usize = items.iter().map(size).sum();
         text += &format!("\n{} {member}, {whole} bytes\n", items.len());
         for item in items {
@@ -322,7 +322,7 @@ fn used(usage: &Value) -> String {
     parts.extend(
         usage["memory_peak_bytes"]
             .as_u64()
-            .map(|peak| format!("memory peak {}", Bytes(peak))),
+            .map(|peak| format!("memory peak {:.1} MB", peak as f64 / 1e6)),
     );
     parts.extend(
         usage["processes_peak"]
