@@ -4,7 +4,7 @@
 # once as an ordinary user.
 #
 #   tests/run.sh             everything
-#   tests/run.sh --no-servers    leave out the real servers (they need Node.js, Python and their registries)
+#   tests/run.sh --no-servers    leave out the real servers (they need the registries of npm and Python)
 #   tests/run.sh --vm        only the virtual machine: limits and escapes under systemd, on Debian's cloud kernels
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -38,10 +38,9 @@ install_what_is_missing() {
     command -v psql >/dev/null || missing+=(postgresql-client)
     command -v javac >/dev/null || missing+=(default-jdk-headless)
     command -v musl-gcc >/dev/null || missing+=(musl-tools)
-    if [[ $servers == yes ]]; then
-        command -v npm >/dev/null || missing+=(npm)
-        /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
-    fi
+    command -v npm >/dev/null || missing+=(npm)
+    /usr/bin/python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
+    /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
     [[ ${#missing[@]} -gt 0 ]] || return 0
     echo "installing: ${missing[*]}" >&2
     as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update
