@@ -43,6 +43,8 @@ pub enum Command {
     Run(Run),
     /// Start a server under a ceiling, and write the smallest profile that fits what it used
     Learn(Learn),
+    /// Download the package that a command starts, so that `run` starts it without a network
+    Prepare(Prepare),
     /// Say whether profiles are valid, with every error at once
     Check {
         /// Names of profiles or their files
@@ -53,6 +55,8 @@ pub enum Command {
     Lint(Lint),
     /// Show what a server could see, do and reach, without starting it
     Explain(Explain),
+    /// Start a server in the box, ask what it offers, and judge what it says and does
+    Probe(Probe),
     /// Say whether a server could reach a host or have a file, and by which line of which file
     Why(Why),
     /// Try everything the box is made of on this host, and tell the cure of what fails
@@ -134,6 +138,52 @@ pub struct Learn {
     /// No status line; errors, warnings and what was learned stay
     #[arg(long, short)]
     pub quiet: bool,
+    /// The server and its arguments; without them the profile's own command
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub struct Prepare {
+    /// The profile that the server will run with: the lock file lies beside its file
+    #[arg(long, short, value_name = "NAME|FILE")]
+    pub profile: Option<String>,
+    /// Lay this context of the profile over it
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// Take the newest version that COMMAND permits, whatever the lock file says
+    #[arg(long)]
+    pub upgrade: bool,
+    /// Let install scripts reach a host, and the download as well
+    #[arg(long, value_name = "HOST[:PORTS]")]
+    pub allow: Vec<String>,
+    /// Only errors
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// `run` has started us: end with it
+    #[arg(long, hide = true)]
+    pub for_run: bool,
+    /// A launcher, the package and its arguments; without them the profile's own command
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub struct Probe {
+    #[command(flatten)]
+    pub policy: PolicyArgs,
+    /// Print JSON for programs
+    #[arg(long, conflicts_with = "sarif")]
+    pub json: bool,
+    /// Print SARIF 2.1.0, as code scanning of CI services reads it
+    #[arg(long)]
+    pub sarif: bool,
+    /// End with 1 where a finding is of this severity or worse
+    #[arg(long, value_enum, value_name = "SEVERITY", default_value = "high")]
+    pub fail_on: FailOn,
+    /// How long the server may take for one answer
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration::parse)]
+    pub timeout: Duration,
     /// The server and its arguments; without them the profile's own command
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,

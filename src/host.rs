@@ -66,6 +66,7 @@ impl Facts {
         let profile = profile::Host {
             config_dir: own_folder("XDG_CONFIG_HOME", &home, ".config"),
             state_dir: own_folder("XDG_STATE_HOME", &home, ".local/state"),
+            cache_dir: own_folder("XDG_CACHE_HOME", &home, ".cache"),
             ssh_auth_sock: env::var_os("SSH_AUTH_SOCK").map(PathBuf::from),
             uid: user.uid,
             cores: cores(),

@@ -15,6 +15,8 @@ pub mod learn;
 pub mod lint;
 pub mod net;
 pub mod policy;
+pub mod prepare;
+pub mod probe;
 pub mod profile;
 pub mod runtime;
 pub mod wrap;

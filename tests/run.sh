@@ -44,11 +44,10 @@ install_what_is_missing() {
     command -v musl-gcc >/dev/null || missing+=(musl-tools)
     command -v rg >/dev/null || missing+=(ripgrep)
     command -v npm >/dev/null || missing+=(npm)
-    # Of the Python that the tests find, whatever else is on our PATH.
+    # Of the Python that the tests find, whatever else is on our PATH, and of the system's.
     PATH=/usr/local/bin:/usr/bin:/bin python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
-    if [[ $servers == yes ]]; then
-        /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
-    fi
+    /usr/bin/python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
+    /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
     [[ ${#missing[@]} -gt 0 ]] || return 0
     echo "installing: ${missing[*]}" >&2
     as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update

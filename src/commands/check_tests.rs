@@ -16,6 +16,7 @@ fn home() -> (tempfile::TempDir, Host) {
         cwd: root.join("home/p"),
         config_dir: root.join("config"),
         state_dir: root.join("state"),
+        cache_dir: root.join("cache"),
         uid: 0,
         ssh_auth_sock: None,
         cores: 2,

@@ -13,6 +13,7 @@ use crate::error::{Error, printable};
 use crate::host::Facts;
 use crate::lint;
 use crate::policy::{self, Resolved};
+use crate::prepare::Found;
 use crate::profile::Host;
 use crate::runtime::SYSTEM_REASON;
 
@@ -36,7 +37,7 @@ pub fn text(resolved: &Resolved, plan: &Plan, host: &Host) -> String {
     let policy = &resolved.policy;
     let sections = [
         ("Profile", profile(resolved, host)),
-        ("Command", command(policy)),
+        ("Command", command(resolved)),
         ("Sees", sees(resolved)),
         ("Reaches", reach::lines(&policy.network)),
         ("Does", does(policy)),
@@ -46,6 +47,12 @@ pub fn text(resolved: &Resolved, plan: &Plan, host: &Host) -> String {
     let mut text = String::new();
     for (title, lines) in sections {
         text += &format!("{title}\n  {}\n\n", lines.join("\n  "));
+    }
+    if let Found::Missing(wanted) = &resolved.package {
+        text += &format!(
+            "Note: {} is not prepared yet; `run` does it first, and starts the package's own program then\n\n",
+            printable(wanted.requested())
+        );
     }
     for path in &resolved.hidden {
         text += &format!(
@@ -88,13 +95,39 @@ fn graded(resolved: &Resolved, host: &Host) -> String {
     format!("grade {} ({}{tells})", lint::grade(&found), lint::summary(&found))
 }
 
-fn command(policy: &Policy) -> Vec<String> {
+fn command(resolved: &Resolved) -> Vec<String> {
+    let policy = &resolved.policy;
     let argv: Vec<String> = policy.command.argv.iter().map(word).collect();
-    vec![
+    let package = match &resolved.package {
+        Found::Ready(ready) => Some(format!(
+            "of the package {} {}, {}",
+            printable(&ready.locked.name),
+            printable(&ready.locked.version),
+            printable(&ready.locked.integrity)
+        )),
+        Found::Plain | Found::Missing(_) => None,
+    };
+    let program = [
         argv.join(" "),
         format!("executes {}", printable(&policy.command.program)),
-        format!("in {}", printable(&policy.command.cwd)),
-    ]
+    ];
+    let cwd = format!("in {}", printable(&policy.command.cwd));
+    program.into_iter().chain(package).chain([cwd]).collect()
+}
+
+/// The package that is started in place of a launcher, for programs.
+fn package(found: &Found) -> Value {
+    match found {
+        Found::Plain => Value::Null,
+        Found::Missing(wanted) => json!({"requested": wanted.requested(), "prepared": false}),
+        Found::Ready(ready) => json!({
+            "requested": ready.locked.requested,
+            "prepared": true,
+            "name": ready.locked.name,
+            "version": ready.locked.version,
+            "integrity": ready.locked.integrity,
+        }),
+    }
 }
 
 /// A word of a command line, quoted where it would not be seen as one.
@@ -277,6 +310,7 @@ fn json(resolved: &Resolved, plan: &Plan, support: &Support, host: &Host) -> Val
             "cwd": printable(&policy.command.cwd),
             "followed": resolved.notes,
         },
+        "package": package(&resolved.package),
         "mounts": mounts,
         "links": policy.links.iter().map(|link| json!({"at": printable(&link.at), "target": printable(&link.target)})).collect::<Vec<_>>(),
         "excluded": policy.exclusions.iter().map(|one| json!({

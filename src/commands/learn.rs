@@ -16,8 +16,8 @@ use mcp_sandbox_platform::quote;
 use similar::TextDiff;
 
 use super::diff::{PATIENCE, shown};
+use super::greeter::Probe;
 use super::learned::Output;
-use super::probe::Probe;
 use super::run::{check_standard_streams, refuse_privileges, status_lines};
 use super::{blocked, failure, limits, out, plan, request};
 use crate::cli::Learn;

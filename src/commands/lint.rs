@@ -83,7 +83,8 @@ fn judge(request: &Request, facts: &Facts) -> Result<Judged, Error> {
     Ok((name, grade, lint::in_order(found)))
 }
 
-fn threshold(fail_on: FailOn) -> Option<Severity> {
+/// The severity from which on a command fails.
+pub fn threshold(fail_on: FailOn) -> Option<Severity> {
     match fail_on {
         FailOn::Never => None,
         FailOn::Low => Some(Severity::Low),

@@ -12,13 +12,15 @@ mod diff;
 pub mod doctor;
 pub mod explain;
 mod failure;
+mod greeter;
 pub mod learn;
 mod learned;
 mod limits;
 pub mod lint;
 mod manual;
 pub mod out;
-mod probe;
+pub mod prepare;
+pub mod probe;
 pub mod profiles;
 mod reach;
 pub mod run;
@@ -44,6 +46,8 @@ pub fn dispatch(command: Command) -> Result<ExitCode, Error> {
     match command {
         Command::Run(args) => return run::run(args),
         Command::Learn(args) => return learn::run(args),
+        Command::Prepare(args) => prepare::run(args)?,
+        Command::Probe(args) => return probe::run(args),
         Command::Why(args) => return why::run(args),
         Command::Lint(args) => return lint::run(args),
         Command::Doctor { json } => return doctor::run(json),

@@ -113,6 +113,7 @@ mod tests {
             cwd: folder.path().into(),
             config_dir: folder.path().join("config"),
             state_dir: folder.path().join("state"),
+            cache_dir: folder.path().join("cache"),
             uid: 0,
             ssh_auth_sock: None,
             cores: 2,

@@ -1,6 +1,5 @@
 //! `run`: start a server in the box.
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -9,12 +8,13 @@ use mcp_sandbox_platform::net::Denials;
 use mcp_sandbox_platform::observed::Observed;
 use mcp_sandbox_platform::{Access, HomeKind, Mount, Policy, quote};
 
-use super::{blocked, explain, failure, limits, out, plan, reach, request};
+use super::{blocked, explain, failure, limits, out, plan, prepare, reach, request};
 use crate::cli::Run;
 use crate::commands::status::StatusFile;
 use crate::error::Error;
 use crate::host::Facts;
 use crate::policy::{self, Resolved};
+use crate::prepare::Found;
 use crate::runtime::SYSTEM_REASON;
 
 /// Resolves, launches, supervises; the server's exit code is ours.
@@ -51,7 +51,12 @@ pub fn run(args: Run) -> Result<ExitCode, Error> {
 /// How the server ended; nothing for a dry run.
 fn attempt(args: Run, profile: &mut Option<String>, denials: &Denials) -> Result<Option<End>, Error> {
     let facts = Facts::gather()?;
-    let resolved = policy::resolve(&request(args.policy, args.command), &facts)?;
+    let request = request(args.policy, args.command);
+    let context = request.context.as_deref();
+    let resolved = policy::resolve_with(&request, &facts, |profile, command| match args.dry_run {
+        true => Ok(()),
+        false => prepare::before_run(&profile.name, context, args.quiet, command),
+    })?;
     *profile = Some(resolved.policy.profile.clone());
     let (plan, _) = plan(&resolved)?;
     if args.dry_run {
@@ -112,8 +117,9 @@ pub(super) fn status_lines(resolved: &Resolved, plan: &Plan) -> Vec<String> {
         ""
     };
     let mut lines = vec![format!(
-        "mcp-sandbox: profile {}{picked}, tier namespaces: {}{}, {}, {}, Landlock {}, seccomp; {}",
+        "mcp-sandbox: profile {}{picked}, {}tier namespaces: {}{}, {}, {}, Landlock {}, seccomp; {}",
         quote(&policy.profile),
+        package(resolved),
         folders(&resolved.asked),
         runtime(resolved),
         home(policy),
@@ -127,8 +133,21 @@ pub(super) fn status_lines(resolved: &Resolved, plan: &Plan) -> Vec<String> {
             quote(path)
         )
     }));
-    lines.extend(downloads(resolved));
     lines
+}
+
+/// What is started in place of a launcher.
+fn package(resolved: &Resolved) -> String {
+    match &resolved.package {
+        Found::Ready(ready) => {
+            let (name, version) = (
+                out::printable(&ready.locked.name),
+                out::printable(&ready.locked.version),
+            );
+            format!("package {name} {version}, ")
+        }
+        Found::Plain | Found::Missing(_) => String::new(),
+    }
 }
 
 /// Where the program and its runtime are shown from, when that is not the system.
@@ -141,20 +160,6 @@ fn runtime(resolved: &Resolved) -> String {
         (Some(only), 0) => format!(", runtime in {}", quote(&only.source)),
         (Some(first), more) => format!(", runtime in {} and {more} more", quote(&first.source)),
     }
-}
-
-/// `npx` and its like fail in a box without a network with an error that does not say so.
-fn downloads(resolved: &Resolved) -> Option<String> {
-    if !resolved.policy.network.is_empty() {
-        return None;
-    }
-    const DOWNLOADERS: [&str; 6] = ["npx", "bunx", "pnpx", "uvx", "pipx", "pnpm"];
-    let name = Path::new(resolved.policy.command.argv.first()?)
-        .file_name()?
-        .to_str()?;
-    DOWNLOADERS.contains(&name).then(|| {
-        format!("mcp-sandbox: note: {name} cannot download in the box; install the server first and start it by its own name")
-    })
 }
 
 /// The user's own folders and files that the server sees; the system's and the runtime's go without saying.

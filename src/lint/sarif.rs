@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{ALL, Finding, Grade, Severity};
+use super::{ALL, Finding, Grade, Rule, Severity};
 use crate::profile::Origin;
 
 /// Files below this folder are named relative to it.
@@ -12,12 +12,22 @@ const ROOT: &str = "%SRCROOT%";
 
 /// One run of the tool over some profiles, each with its name, grade and findings. `root` is absolute.
 pub fn log(profiles: &[(String, Grade, Vec<Finding>)], root: &Path) -> Value {
-    let findings: Vec<&Finding> = profiles.iter().flat_map(|(_, _, found)| found).collect();
-    let rules: Vec<Value> = ALL.iter().map(|rule| descriptor(rule, &findings)).collect();
-    let results: Vec<Value> = findings.iter().map(|one| result(one, root)).collect();
+    let findings: Vec<Finding> = profiles.iter().flat_map(|(_, _, found)| found.clone()).collect();
     let grades = profiles
         .iter()
         .map(|(name, grade, _)| json!({"profile": name, "grade": grade.to_string()}));
+    log_of(
+        ALL,
+        &findings,
+        json!({"profiles": grades.collect::<Vec<_>>()}),
+        root,
+    )
+}
+
+/// One run of the tool that judges by `rules`. `properties` says what was judged; `root` is absolute.
+pub fn log_of(rules: &[&'static Rule], findings: &[Finding], properties: Value, root: &Path) -> Value {
+    let descriptors: Vec<Value> = rules.iter().map(|rule| descriptor(rule, findings)).collect();
+    let results: Vec<Value> = findings.iter().map(|one| result(one, rules, root)).collect();
     json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -25,18 +35,18 @@ pub fn log(profiles: &[(String, Grade, Vec<Finding>)], root: &Path) -> Value {
             "tool": {"driver": {
                 "name": "mcp-sandbox",
                 "semanticVersion": env!("CARGO_PKG_VERSION"),
-                "rules": rules,
+                "rules": descriptors,
             }},
             "columnKind": "unicodeCodePoints",
             "originalUriBaseIds": {ROOT: {"uri": format!("file://{}/", encoded(root).trim_end_matches('/'))}},
             "results": results,
-            "properties": {"profiles": grades.collect::<Vec<_>>()},
+            "properties": properties,
         }],
     })
 }
 
 /// A rule. Its severity is that of its worst finding, as one rule has findings of several.
-fn descriptor(rule: &'static super::Rule, findings: &[&Finding]) -> Value {
+fn descriptor(rule: &'static Rule, findings: &[Finding]) -> Value {
     let mut descriptor = json!({
         "id": rule.id,
         "shortDescription": {"text": format!("{}.", rule.title)},
@@ -55,8 +65,8 @@ fn descriptor(rule: &'static super::Rule, findings: &[&Finding]) -> Value {
     descriptor
 }
 
-fn result(finding: &Finding, root: &Path) -> Value {
-    let index = ALL.iter().position(|rule| *rule == finding.rule);
+fn result(finding: &Finding, rules: &[&'static Rule], root: &Path) -> Value {
+    let index = rules.iter().position(|rule| *rule == finding.rule);
     json!({
         "ruleId": finding.rule.id,
         "ruleIndex": index,

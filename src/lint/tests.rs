@@ -22,6 +22,7 @@ fn home() -> (tempfile::TempDir, Host) {
         cwd: root.join("home/p"),
         config_dir: root.join("config"),
         state_dir: root.join("state"),
+        cache_dir: root.join("cache"),
         uid: 1000,
         ssh_auth_sock: Some(root.join("home/p/agent")),
         cores: 2,

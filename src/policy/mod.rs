@@ -17,6 +17,7 @@ use mcp_sandbox_platform::{Access, Bytes, Command, Home, HomeKind, Link, Mount, 
 
 use crate::error::{Diagnostic, Error};
 use crate::host::{Account, Facts};
+use crate::prepare::{self, Found};
 use crate::profile::{Flags, HomeMode, Located, Profile, User, expand, select};
 use crate::runtime::{self, Runtime};
 use crate::{profile, runtime::System};
@@ -38,6 +39,10 @@ pub struct Resolved {
     pub profile: Profile,
     /// The mounts that the profile, the flags and the arguments ask for.
     pub asked: Vec<Mount>,
+    /// The command as it was typed, or as the profile has it.
+    pub typed: Vec<OsString>,
+    /// Whether that stands for a package, which is started in its place.
+    pub package: Found,
     /// The profile was picked by its `command.match`.
     pub picked: bool,
     /// Lines that are printed even with `--quiet`.
@@ -56,12 +61,35 @@ const HOME_SIZE: Bytes = Bytes(1 << 30);
 /// # Errors
 /// Whatever in the profile, the flags or the command cannot be carried out here.
 pub fn resolve(request: &Request, facts: &Facts) -> Result<Resolved, Error> {
+    resolve_with(request, facts, |_, _| Ok(()))
+}
+
+/// [`resolve`], where a package that a command starts is not there yet, `make` is called with the profile and the command
+/// before it is looked up again.
+///
+/// # Errors
+/// As [`resolve`], and those of `make`.
+pub fn resolve_with(
+    request: &Request,
+    facts: &Facts,
+    make: impl Fn(&Profile, &[OsString]) -> Result<(), Error>,
+) -> Result<Resolved, Error> {
     let Chosen {
         profile,
         picked,
         mut warnings,
     } = open(request, facts)?;
-    let command = command(request, &profile, facts)?;
+    let typed = command(request, &profile, facts)?;
+    let lock_file = prepare::lock_file(&profile.name, &facts.profile);
+    let mut package = prepare::find(&typed, &lock_file, &facts.profile)?;
+    if matches!(package, Found::Missing(_)) {
+        make(&profile, &typed)?;
+        package = prepare::find(&typed, &lock_file, &facts.profile)?;
+    }
+    let command = match &package {
+        Found::Ready(ready) => ready.command.clone(),
+        Found::Plain | Found::Missing(_) => typed.clone(),
+    };
     let runtime = runtime::resolve(&command, &facts.runtime)?;
     let system = runtime::system();
     mounts::judge_runtime(&runtime.mounts, &facts.profile).map_err(Error::profile)?;
@@ -80,6 +108,13 @@ pub fn resolve(request: &Request, facts: &Facts) -> Result<Resolved, Error> {
         let known: Vec<PathBuf> = asked.iter().map(|mount| mount.at.clone()).collect();
         asked.extend(more.mounts.into_iter().filter(|one| !known.contains(&one.at)));
         guarded.extend(more.guarded);
+    }
+    let packages: Vec<Diagnostic> = asked
+        .iter()
+        .filter_map(|one| holds_packages(one, facts))
+        .collect();
+    if !packages.is_empty() {
+        return Err(Error::profile(packages));
     }
     asked.extend(repeated(&guarded, &own(&asked)));
     let mounts = own(&asked);
@@ -141,6 +176,8 @@ pub fn resolve(request: &Request, facts: &Facts) -> Result<Resolved, Error> {
         policy,
         profile,
         asked,
+        typed,
+        package,
         picked,
         warnings,
         notes: runtime.notes,
@@ -250,6 +287,24 @@ fn repeated(guarded: &[Mount], mounts: &[Mount]) -> Vec<Mount> {
         }
     }
     found
+}
+
+/// Whether a server could change what other servers, or the next start of its own, are started from.
+fn holds_packages(mount: &Mount, facts: &Facts) -> Option<Diagnostic> {
+    let packages = &facts.profile.cache_dir;
+    let real = packages.canonicalize();
+    let packages = real.as_ref().unwrap_or(packages);
+    // Who prepares a package writes into the folder of that package.
+    let near = packages.starts_with(&mount.source) || mount.source == packages.join("packages");
+    (mount.access == Access::Write && near).then(|| Diagnostic {
+        file: mount.reason.clone(),
+        place: None,
+        message: format!(
+            "{} cannot be mounted writable: it holds the packages that other servers are started from",
+            quote(&mount.source)
+        ),
+        hint: Some("mount a folder beside them, or this one read-only".into()),
+    })
 }
 
 fn is_visible(path: &Path, mounts: &[Mount]) -> bool {

@@ -37,6 +37,7 @@ impl Disk {
             cwd: root.join("home/project"),
             config_dir: root.join("config"),
             state_dir: root.join("state"),
+            cache_dir: root.join("cache"),
             uid: fs::metadata(&root).map(|found| owner(&found)).unwrap(),
             ssh_auth_sock: Some(root.join("data/agent.sock")),
             cores: 2,

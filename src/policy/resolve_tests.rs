@@ -33,6 +33,7 @@ impl Disk {
             cwd: root.join("work"),
             config_dir: root.join("conf"),
             state_dir: root.join("state"),
+            cache_dir: root.join("cache"),
             uid: user.uid,
             ssh_auth_sock: None,
             cores: 2,

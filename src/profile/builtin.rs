@@ -116,6 +116,7 @@ mod tests {
             cwd: "/home/alice/p".into(),
             config_dir: "/nonexistent/config".into(),
             state_dir: "/nonexistent/state".into(),
+            cache_dir: "/nonexistent/cache".into(),
             uid: 1000,
             ssh_auth_sock: None,
             cores: 2,

@@ -13,6 +13,7 @@ fn host() -> Host {
         cwd: "/work/p".into(),
         config_dir: "/home/ann/.config/mcp-sandbox".into(),
         state_dir: "/home/ann/.local/state/mcp-sandbox".into(),
+        cache_dir: "/home/ann/.cache/mcp-sandbox".into(),
         uid: 1000,
         ssh_auth_sock: None,
         cores: 2,

@@ -18,6 +18,7 @@ impl Home {
             cwd: home.join("cwd"),
             config_dir: home.join("config"),
             state_dir: home.join("state"),
+            cache_dir: home.join("cache"),
             home,
             uid: 0,
             ssh_auth_sock: None,

@@ -46,6 +46,8 @@ pub struct Host {
     pub config_dir: PathBuf,
     /// Our own state, such as persistent homes: `$XDG_STATE_HOME/mcp-sandbox` or `~/.local/state/mcp-sandbox`.
     pub state_dir: PathBuf,
+    /// Packages that were prepared: `$XDG_CACHE_HOME/mcp-sandbox` or `~/.cache/mcp-sandbox`.
+    pub cache_dir: PathBuf,
     pub uid: u32,
     /// `$SSH_AUTH_SOCK`, if set.
     pub ssh_auth_sock: Option<PathBuf>,

@@ -148,6 +148,55 @@ pub fn packages(argv: &[OsString], resolve: &impl Fn(&Path) -> Option<PathBuf>) 
     names
 }
 
+/// A launcher's command line, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Launched<'a> {
+    /// The launcher's name without folder and ending.
+    pub program: &'static str,
+    /// As it was typed.
+    pub typed: &'a OsStr,
+    /// The sub-command, such as `tool run`; empty for launchers without one.
+    pub verb: &'static [&'static str],
+    /// What stands before the launcher: `env NAME=value …`.
+    pub before: &'a [OsString],
+    /// Options before the first word, each with its value. One that is none of the launcher's known ones has none.
+    pub options: Vec<(&'a str, Option<&'a str>)>,
+    /// The packages that options name.
+    pub named: Vec<&'a str>,
+    /// The first word that is no option, and all after it.
+    pub words: &'a [OsString],
+}
+
+/// What a launcher is asked to start; none if `argv` starts no launcher, or one with another sub-command.
+pub fn launched(argv: &[OsString]) -> Option<Launched<'_>> {
+    let at = match argv.first().map(|program| program_name(program)).as_deref() {
+        // Options of env(1) change what the launcher would see: such a command is left as it is.
+        Some("env") => 1 + argv[1..].iter().position(|word| !text(word).contains('='))?,
+        Some(_) => 0,
+        None => return None,
+    };
+    let typed = &argv[at];
+    let base = program_name(typed);
+    let launcher = LAUNCHERS.iter().find(|launcher| launcher.program == base)?;
+    let mut launched = Launched {
+        program: launcher.program,
+        typed,
+        verb: &[],
+        before: &argv[..at],
+        options: Vec::new(),
+        named: Vec::new(),
+        words: &[],
+    };
+    let rest = launcher.take_options(&argv[at + 1..], &mut launched);
+    if launcher.verbs.is_empty() {
+        launched.words = rest;
+        return Some(launched);
+    }
+    launched.verb = launcher.verb(rest)?;
+    launched.words = launcher.take_options(&rest[launched.verb.len()..], &mut launched);
+    Some(launched)
+}
+
 /// Whether a program of this name starts packages, and fetches them first.
 pub fn starts_packages(program: &str) -> bool {
     LAUNCHERS.iter().any(|launcher| launcher.program == program)
@@ -260,6 +309,40 @@ impl Launcher {
         &[]
     }
 
+    /// Takes the options at the front into `launched`, and gives what follows them.
+    fn take_options<'a>(&self, rest: &'a [OsString], launched: &mut Launched<'a>) -> &'a [OsString] {
+        let mut at = 0;
+        while let Some(word) = rest.get(at).map(|word| text(word)) {
+            if word == "--" {
+                return &rest[at + 1..];
+            }
+            if !word.starts_with('-') {
+                return &rest[at..];
+            }
+            at += 1;
+            let (option, mut value) = word
+                .split_once('=')
+                .map_or((word, None), |(option, value)| (option, Some(value)));
+            let package = self.package.contains(&option);
+            if value.is_none() && (package || self.valued.contains(&option)) {
+                value = rest.get(at).map(|word| text(word));
+                at += 1;
+            }
+            match value.filter(|_| package) {
+                Some(value) => launched.named.push(value),
+                None => launched.options.push((option, value)),
+            }
+        }
+        &[]
+    }
+
+    fn verb(&self, rest: &[OsString]) -> Option<&'static [&'static str]> {
+        let fits = |verb: &&&'static [&'static str]| {
+            rest.len() >= verb.len() && verb.iter().zip(rest).all(|(one, word)| *one == text(word))
+        };
+        self.verbs.iter().find(fits).copied()
+    }
+
     fn after_verb<'a>(&self, rest: &'a [OsString]) -> Option<&'a [OsString]> {
         if self.verbs.is_empty() {
             return Some(rest);
@@ -274,10 +357,7 @@ impl Launcher {
             start += 1 + usize::from(self.valued.contains(&word));
         }
         let rest = rest.get(start..)?;
-        let fits = |verb: &&&[&str]| {
-            rest.len() >= verb.len() && verb.iter().zip(rest).all(|(one, word)| *one == text(word))
-        };
-        self.verbs.iter().find(fits).map(|verb| &rest[verb.len()..])
+        self.verb(rest).map(|verb| &rest[verb.len()..])
     }
 }
 

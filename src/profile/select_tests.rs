@@ -11,6 +11,7 @@ fn select_in(files: &[(&str, &str)], line: &str) -> Result<Selection, String> {
         cwd: folder.path().into(),
         config_dir: folder.path().join("config"),
         state_dir: folder.path().join("state"),
+        cache_dir: folder.path().join("cache"),
         uid: 0,
         ssh_auth_sock: None,
         cores: 2,

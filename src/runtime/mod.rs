@@ -89,6 +89,14 @@ pub fn locate(name: &OsStr, host: &Host) -> Option<PathBuf> {
     }
 }
 
+/// The program that a bare name means along `PATH`, as its own path: links in it are not followed.
+pub fn on_path(name: &OsStr, host: &Host) -> Option<PathBuf> {
+    match find::along(name, &find::directories(host)) {
+        find::Search::Found(path) => Some(path),
+        _ => None,
+    }
+}
+
 impl Host {
     /// A variable that is set and not empty.
     fn var(&self, name: impl AsRef<OsStr>) -> Option<&OsStr> {

@@ -16,9 +16,14 @@ INITIALIZE = {
 class Session:
     """One running server. Closing it closes stdin and waits for the end."""
 
-    def __init__(self, command: list[str]):
+    def __init__(self, command: list[str], env: dict[str, str] | None = None):
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment(), bufsize=0
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=env or environment(),
+            bufsize=0,
         )
         self.input = self.process.stdin.fileno()
         self.output = self.process.stdout.fileno()

@@ -10,6 +10,7 @@ mod explain;
 mod flags;
 mod lint;
 mod pages;
+mod probe;
 mod profiles;
 mod runtimes;
 mod why;

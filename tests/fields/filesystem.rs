@@ -320,3 +320,34 @@ fn a_folder_below_var_tmp_is_shown_where_it_is() {
     mounts(&case, &format!("{{ path = \"{place}\" }}"));
     assert_eq!(case.sh(&format!("cat {place}/file")).ok(), "there\n");
 }
+
+/// npm and others make folders and what is in them from several threads: each must find a folder made, or missing.
+#[test]
+fn folders_are_made_by_threads_at_once() {
+    let case = Case::new();
+    mounts(
+        &case,
+        "{ path = \"${profile_dir}/../data\", at = \"/d\", access = \"write\" }",
+    );
+    let script = r#"
+import os, threading
+errors = set()
+def make(at, start):
+    start.wait()
+    for path in (f"/d/{at}/in", f"/d/{at}", f"/d/{at}/in"):
+        try:
+            os.mkdir(path)
+        except OSError as error:
+            errors.add(error.strerror)
+for at in range(150):
+    start = threading.Barrier(4)
+    threads = [threading.Thread(target=make, args=(at, start)) for _ in range(4)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+print(sorted(errors))
+"#;
+    assert_eq!(
+        case.python(script).ok(),
+        "['File exists', 'No such file or directory']\n"
+    );
+}

@@ -20,13 +20,21 @@ const DONE: Done = Ok(Deed::Done(Outcome::Changed));
 
 impl Desk {
     /// The entry that a call is about, if it lies in a place of ours.
-    fn own_entry(&self, root: &Root, name: Name) -> Option<Entry> {
-        let entry = kernels(find::entry(root, name))??;
-        self.writes(&entry.path).then_some(entry)
+    ///
+    /// # Errors
+    /// ENOENT where the folder is missing in a place of ours. Left to the kernel, the call would end at Landlock once
+    /// another thread has made the folder meanwhile, and who makes folders in parallel expects ENOENT and tries again.
+    fn own_entry(&self, root: &Root, name: Name) -> nix::Result<Option<Entry>> {
+        let written = find::written(&name);
+        match find::entry(root, name) {
+            Ok(entry) => Ok(entry.filter(|entry| self.writes(&entry.path))),
+            Err(Errno::ENOENT) if written.is_some_and(|path| self.writes(&path)) => Err(Errno::ENOENT),
+            Err(_) => Ok(None),
+        }
     }
 
     pub(super) fn make_folder(&self, root: &Root, name: Name, mode: u32, thread: Pid) -> Done {
-        let Some(entry) = self.own_entry(root, name) else {
+        let Some(entry) = self.own_entry(root, name)? else {
             return Ok(Deed::Kernels);
         };
         self.judge_new(&entry, What::Folder)?;
@@ -38,7 +46,7 @@ impl Desk {
     }
 
     pub(super) fn make_node(&self, root: &Root, name: Name, mode: u32, thread: Pid) -> Done {
-        let Some(entry) = self.own_entry(root, name) else {
+        let Some(entry) = self.own_entry(root, name)? else {
             return Ok(Deed::Kernels);
         };
         let kind = match mode & libc::S_IFMT {
@@ -56,7 +64,7 @@ impl Desk {
     }
 
     pub(super) fn make_link(&self, root: &Root, target: &CStr, name: Name) -> Done {
-        let Some(entry) = self.own_entry(root, name) else {
+        let Some(entry) = self.own_entry(root, name)? else {
             return Ok(Deed::Kernels);
         };
         self.judge_new(&entry, What::Link)?;
@@ -128,7 +136,7 @@ impl Desk {
     }
 
     pub(super) fn remove(&self, root: &Root, name: Name, folder: bool) -> Done {
-        let Some(entry) = self.own_entry(root, name) else {
+        let Some(entry) = self.own_entry(root, name)? else {
             return Ok(Deed::Kernels);
         };
         self.movable(&entry.path)?;

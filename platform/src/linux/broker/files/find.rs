@@ -128,6 +128,17 @@ pub fn entry(root: &Root, name: Name) -> nix::Result<Option<Entry>> {
     }))
 }
 
+/// The path of the box that a name spells, with links in it not followed and `.` and `..` as they stand; none for a
+/// descriptor.
+pub fn written(name: &Name) -> Option<PathBuf> {
+    let path = Path::new(OsStr::from_bytes(&name.path));
+    match &name.base {
+        Base::Descriptor(_) => None,
+        Base::Folder(folder) => Some(Path::new(&path_of(folder.as_fd()).ok()?).join(path)),
+        _ => Some(Path::new("/").join(path)),
+    }
+}
+
 /// A relative path is first looked up below its folder alone. Where it leads out of that, by `..` or a link, it is looked up
 /// from the root: what an absolute link means can be told from there only.
 ///
