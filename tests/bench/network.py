@@ -32,8 +32,7 @@ name, port, threads, count, asks = sys.argv[1], *map(int, sys.argv[2:])
 to = socket.getaddrinfo(name, port, socket.AF_INET, socket.SOCK_STREAM)[0][4]
 def work():
     for _ in range(count // threads):
-        with socket.socket() as connection:
-            connection.connect(to)
+        with socket.create_connection(to) as connection:
             if asks:
                 connection.sendall(b"GET / HTTP/1.1\\r\\nHost: peer\\r\\nConnection: close\\r\\n\\r\\n")
                 while connection.recv(4096):
