@@ -46,13 +46,12 @@ impl Asked {
     /// # Errors
     /// EFAULT, EBADF and the like, as the call itself would answer.
     pub fn read(notification: &Notification, callers: &mut Callers) -> nix::Result<Option<Self>> {
-        let [a, b, c, d, e, _] = notification.arguments;
+        let (call, [a, b, c, d, e]) = newest(notification);
         let mut name = |folder: u64, path: u64| Name::read(notification, folder, path, callers);
-        let flags = |bits: u64| OFlag::from_bits_retain(bits as i32);
-        Ok(Some(match notification.call {
+        Ok(Some(match call {
             libc::SYS_openat => Asked::Open {
                 name: name(a, b)?,
-                flags: flags(c),
+                flags: OFlag::from_bits_retain(c as i32),
                 mode: d as u32,
             },
             libc::SYS_mkdirat => Asked::Folder {
@@ -82,65 +81,40 @@ impl Asked {
                 name: name(HERE, a)?,
                 length: b as i64,
             },
-            _ => return older(notification, callers),
+            _ => return Ok(None),
         }))
     }
 }
 
-/// The older forms of the calls, which only some architectures have.
-#[cfg(target_arch = "x86_64")]
-fn older(notification: &Notification, callers: &mut Callers) -> nix::Result<Option<Asked>> {
-    let [a, b, c, d, ..] = notification.arguments;
-    let mut name = |folder: u64, path: u64| Name::read(notification, folder, path, callers);
-    Ok(Some(match notification.call {
-        libc::SYS_open => Asked::Open {
-            name: name(HERE, a)?,
-            flags: OFlag::from_bits_retain(b as i32),
-            mode: c as u32,
-        },
-        libc::SYS_creat => Asked::Open {
-            name: name(HERE, a)?,
-            flags: OFlag::O_CREAT | OFlag::O_WRONLY | OFlag::O_TRUNC,
-            mode: b as u32,
-        },
-        libc::SYS_mkdir => Asked::Folder {
-            name: name(HERE, a)?,
-            mode: b as u32,
-        },
-        libc::SYS_mknod => Asked::Node {
-            name: name(HERE, a)?,
-            mode: b as u32,
-        },
-        libc::SYS_symlink => Asked::Link {
-            target: text(notification, a)?,
-            name: name(HERE, b)?,
-        },
-        libc::SYS_link => hard_link(notification, [HERE, a, HERE, b], 0, callers)?,
-        libc::SYS_rename => Asked::Rename {
-            from: name(HERE, a)?,
-            to: name(HERE, b)?,
-            flags: 0,
-        },
-        libc::SYS_renameat => Asked::Rename {
-            from: name(a, b)?,
-            to: name(c, d)?,
-            flags: 0,
-        },
-        libc::SYS_unlink => Asked::Remove {
-            name: name(HERE, a)?,
-            folder: false,
-        },
-        libc::SYS_rmdir => Asked::Remove {
-            name: name(HERE, a)?,
-            folder: true,
-        },
-        _ => return Ok(None),
-    }))
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn older(_: &Notification, _: &mut Callers) -> nix::Result<Option<Asked>> {
-    Ok(None)
+/// A call by its newest form, and the arguments that this has. Only some architectures have the older ones.
+fn newest(notification: &Notification) -> (i64, [u64; 5]) {
+    let [a, b, c, d, e, _] = notification.arguments;
+    match notification.call {
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_open => (libc::SYS_openat, [HERE, a, b, c, 0]),
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_creat => {
+            let flags = (libc::O_CREAT | libc::O_WRONLY | libc::O_TRUNC) as u64;
+            (libc::SYS_openat, [HERE, a, flags, b, 0])
+        }
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_mkdir => (libc::SYS_mkdirat, [HERE, a, b, 0, 0]),
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_mknod => (libc::SYS_mknodat, [HERE, a, b, 0, 0]),
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_symlink => (libc::SYS_symlinkat, [a, HERE, b, 0, 0]),
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_link => (libc::SYS_linkat, [HERE, a, HERE, b, 0]),
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_rename => (libc::SYS_renameat2, [HERE, a, HERE, b, 0]),
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_renameat => (libc::SYS_renameat2, [a, b, c, d, 0]),
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_unlink => (libc::SYS_unlinkat, [HERE, a, 0, 0, 0]),
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_rmdir => (libc::SYS_unlinkat, [HERE, a, libc::AT_REMOVEDIR as u64, 0, 0]),
+        call => (call, [a, b, c, d, e]),
+    }
 }
 
 fn hard_link(
