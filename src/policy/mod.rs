@@ -241,7 +241,7 @@ fn command(request: &Request, profile: &Profile, facts: &Facts) -> Result<Vec<Os
 /// host, unless it is the profile's own mount that shows it elsewhere.
 fn excluded_program(program: &Path, exclusions: &[Exclusion]) -> Result<(), Error> {
     let real = program.canonicalize();
-    match mounts::refused(real.as_deref().unwrap_or(program), exclusions) {
+    match mounts::refused(real.as_deref().unwrap_or(program), &mounts::rules(exclusions)) {
         None => Ok(()),
         Some(refusal) => Err(Error::setup(format!(
             "{} cannot be executed: it is excluded by {} ({})",

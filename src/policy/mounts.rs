@@ -52,7 +52,8 @@ pub fn resolve(profile: &Profile, host: &Host) -> Result<Resolved, Vec<Diagnosti
         }
     }
     let exclusions = exclusions(&candidates);
-    found.extend(candidates.iter().filter_map(|one| hidden(one, &exclusions)));
+    let rules = rules(&exclusions);
+    found.extend(candidates.iter().filter_map(|one| hidden(one, &rules)));
     let candidates = without_overridden(candidates);
     found.extend(duplicates(&candidates));
     let rewritten = rewritten(&candidates, &profile.files);
@@ -75,7 +76,7 @@ fn exclusions(candidates: &[Candidate]) -> Vec<Exclusion> {
 
 /// A mount of nothing: another one excludes it. Exclusions hold for a folder by whatever name, so this one would have it
 /// for the server to see and not to open.
-fn hidden(one: &Candidate, exclusions: &[Exclusion]) -> Option<Diagnostic> {
+fn hidden(one: &Candidate, rules: &Rules) -> Option<Diagnostic> {
     let source = &one.mount.source;
     if !one.exclude.is_empty() && source.is_file() {
         let message = format!("{} is a file, and \"exclude\" is for folders", quote(source));
@@ -92,7 +93,7 @@ fn hidden(one: &Candidate, exclusions: &[Exclusion]) -> Option<Diagnostic> {
         let hint = "mount folders that hold nothing to be excluded, or move the folder to another disk";
         return Some(one.origin.diagnostic(message, hint));
     }
-    let refusal = refused(source, exclusions)?;
+    let refusal = refused(source, rules)?;
     let pattern = quote(&refusal.pattern.text);
     let message = format!(
         "{} is excluded: {pattern} ({})",
@@ -103,9 +104,13 @@ fn hidden(one: &Candidate, exclusions: &[Exclusion]) -> Option<Diagnostic> {
     Some(one.origin.diagnostic(message, hint))
 }
 
+/// What is excluded, compiled.
+pub fn rules(exclusions: &[Exclusion]) -> Rules {
+    Rules::new(exclusions, &[]).expect("patterns were read before")
+}
+
 /// Why a path of the host is excluded, if it is.
-pub fn refused(path: &Path, exclusions: &[Exclusion]) -> Option<Refusal> {
-    let rules = Rules::new(exclusions, &[]).expect("patterns were read before");
+pub fn refused(path: &Path, rules: &Rules) -> Option<Refusal> {
     let what = match path.is_dir() {
         true => What::Folder,
         false => What::File,

@@ -325,10 +325,8 @@ fn ground(
     let ground = Ground::new(network, &records.denials, opened, user, keeps)?;
     let observes = |step: &Step| matches!(step, Step::Filter { observe: true, .. });
     let observed = plan.server.iter().any(observes).then(|| records.observed.clone());
-    ground
-        .observing(observed)
-        .with_files(plan.files.as_ref(), plan.landlock_abi)
-        .map(Some)
+    let ground = ground.observing(observed);
+    Ok(Some(ground.with_files(plan.files.as_ref(), plan.landlock_abi)))
 }
 
 impl Sandbox {

@@ -15,6 +15,7 @@ mod open;
 mod plain;
 mod twins;
 
+use std::cell::OnceCell;
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -37,7 +38,9 @@ use twins::Twins;
 /// What the broker knows about files.
 pub struct Desk {
     files: Files,
-    rules: Rules,
+    /// Compiled when they are first asked, which takes milliseconds that no launch needs to wait for: a server that is shown a
+    /// folder for writing may never write.
+    rules: OnceCell<Rules>,
     denials: Denials,
     missed: Missed,
     twins: Twins,
@@ -58,11 +61,9 @@ enum Deed {
 type Done = nix::Result<Deed>;
 
 impl Desk {
-    /// # Errors
-    /// EINVAL for a pattern that is none, which the profile would not have been read with.
-    pub fn new(files: &Files, denials: &Denials, landlock_abi: u32) -> nix::Result<Self> {
-        Ok(Desk {
-            rules: Rules::new(&files.exclusions, &files.protected).map_err(|_| Errno::EINVAL)?,
+    pub fn new(files: &Files, denials: &Denials, landlock_abi: u32) -> Self {
+        Desk {
+            rules: OnceCell::new(),
             files: files.clone(),
             denials: denials.clone(),
             missed: Missed::default(),
@@ -70,7 +71,17 @@ impl Desk {
             clear: Clear::default(),
             root: None,
             truncation: landlock_abi >= 3,
-        })
+        }
+    }
+
+    /// # Errors
+    /// EINVAL for a pattern that is none, which the profile would not have been read with.
+    fn rules(&self) -> nix::Result<&Rules> {
+        if let Some(rules) = self.rules.get() {
+            return Ok(rules);
+        }
+        let rules = Rules::new(&self.files.exclusions, &self.files.protected).map_err(|_| Errno::EINVAL)?;
+        Ok(self.rules.get_or_init(|| rules))
     }
 
     /// Whether something can be done with what is at a path of the box.
@@ -98,7 +109,7 @@ impl Desk {
             // Memory of the box, or nowhere.
             return Ok(());
         };
-        rule(&self.rules, &host).map_err(|refusal| self.refused(path, refusal))
+        rule(self.rules()?, &host).map_err(|refusal| self.refused(path, refusal))
     }
 
     fn refused(&self, path: &Path, refusal: Refusal) -> Errno {
@@ -115,7 +126,10 @@ impl Desk {
         let Some(place) = self.files.place_of(&found.path).cloned() else {
             return Ok(());
         };
-        match self.twins.refused(found, &place, &self.rules, act) {
+        let mut twins = std::mem::take(&mut self.twins);
+        let refused = self.rules().map(|rules| twins.refused(found, &place, rules, act));
+        self.twins = twins;
+        match refused? {
             Some(refusal) => Err(self.refused(&found.path, refusal)),
             None => Ok(()),
         }

@@ -76,12 +76,12 @@ impl Desk {
         };
         let Some(folder) = host.parent() else { return false };
         if self.clear.0.as_deref() != Some(folder) {
-            if !self.rules.silent_around(folder) {
+            if !self.rules().is_ok_and(|rules| rules.silent_around(folder)) {
                 return false;
             }
             self.clear = Clear(Some(folder.to_owned()));
         }
-        self.rules.silent(&host, false)
+        self.rules().is_ok_and(|rules| rules.silent(&host, false))
     }
 }
 
