@@ -19,18 +19,23 @@ use crate::files::{Act, What};
 const DONE: Done = Ok(Deed::Done(Outcome::Changed));
 
 impl Desk {
-    /// The entry that a call is about, if it lies in a place of ours.
+    /// The entry that a call is about; nothing where it is the kernel's to say what is wrong.
     ///
     /// # Errors
     /// ENOENT where the folder is missing in a place of ours. Left to the kernel, the call would end at Landlock once
     /// another thread has made the folder meanwhile, and who makes folders in parallel expects ENOENT and tries again.
-    fn own_entry(&self, root: &Root, name: Name) -> nix::Result<Option<Entry>> {
+    pub(super) fn entry(&self, root: &Root, name: Name) -> nix::Result<Option<Entry>> {
         let written = find::written(&name);
         match find::entry(root, name) {
-            Ok(entry) => Ok(entry.filter(|entry| self.writes(&entry.path))),
             Err(Errno::ENOENT) if written.is_some_and(|path| self.writes(&path)) => Err(Errno::ENOENT),
-            Err(_) => Ok(None),
+            found => Ok(kernels(found).flatten()),
         }
+    }
+
+    /// The same, if it lies in a place of ours.
+    fn own_entry(&self, root: &Root, name: Name) -> nix::Result<Option<Entry>> {
+        let entry = self.entry(root, name)?;
+        Ok(entry.filter(|entry| self.writes(&entry.path)))
     }
 
     pub(super) fn make_folder(&self, root: &Root, name: Name, mode: u32, thread: Pid) -> Done {
@@ -78,7 +83,7 @@ impl Desk {
         if of_descriptor && !follow && !from.path.is_empty() {
             return Ok(Deed::Kernels);
         }
-        let Some(Some(to)) = kernels(find::entry(root, to)) else {
+        let Some(to) = self.entry(root, to)? else {
             return Ok(Deed::Kernels);
         };
         let Some(from) = kernels(find::object(root, from, follow)) else {
@@ -109,8 +114,8 @@ impl Desk {
     /// What comes to a name, what was there, and with RENAME_EXCHANGE what goes the other way: each must be allowed at
     /// both. A folder takes along what is in it.
     pub(super) fn rename(&self, root: &Root, from: Name, to: Name, flags: u32) -> Done {
-        let entries = (kernels(find::entry(root, from)), kernels(find::entry(root, to)));
-        let (Some(Some(from)), Some(Some(to))) = entries else {
+        let entries = (self.entry(root, from)?, self.entry(root, to)?);
+        let (Some(from), Some(to)) = entries else {
             return Ok(Deed::Kernels);
         };
         if !self.writes(&from.path) && !self.writes(&to.path) {

@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 use super::asked::{Base, Name};
 use super::find::{self, Found, Root};
 use super::missed::Outcome;
-use super::{Deed, Desk, Done, kernels, with_umask_of};
+use super::{Deed, Desk, Done, with_umask_of};
 use crate::files::{Act, What};
 
 /// `__O_TMPFILE` of the uapi, without the folder flag that goes with it.
@@ -73,7 +73,7 @@ impl Desk {
     }
 
     fn create(&mut self, root: &Root, name: Name, flags: OFlag, mode: u32, thread: Pid) -> Done {
-        let Some(Some(entry)) = kernels(find::entry(root, name)) else {
+        let Some(entry) = self.entry(root, name)? else {
             return Ok(Deed::Kernels);
         };
         // A name with a slash behind it is a folder's, which open(2) makes none.
