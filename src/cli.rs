@@ -192,13 +192,7 @@ pub struct Probe {
 #[derive(Debug, Args)]
 pub struct Wrap {
     #[command(flatten)]
-    pub files: ClientFiles,
-    /// Only the server of this name
-    #[arg(long, value_name = "NAME")]
-    pub server: Vec<String>,
-    /// Every client found on this machine; without a terminal, clients are named or this is given
-    #[arg(long, conflicts_with_all = ["client", "config"])]
-    pub all: bool,
+    pub servers: Servers,
     #[command(flatten)]
     pub policy: PolicyArgs,
     #[command(flatten)]
@@ -208,6 +202,15 @@ pub struct Wrap {
 #[derive(Debug, Args)]
 pub struct Unwrap {
     #[command(flatten)]
+    pub servers: Servers,
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
+/// Which servers are changed.
+#[derive(Debug, Args)]
+pub struct Servers {
+    #[command(flatten)]
     pub files: ClientFiles,
     /// Only the server of this name
     #[arg(long, value_name = "NAME")]
@@ -215,8 +218,6 @@ pub struct Unwrap {
     /// Every client found on this machine; without a terminal, clients are named or this is given
     #[arg(long, conflicts_with_all = ["client", "config"])]
     pub all: bool,
-    #[command(flatten)]
-    pub change: ChangeArgs,
 }
 
 #[derive(Debug, Args)]

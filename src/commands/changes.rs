@@ -9,12 +9,13 @@ use mcp_sandbox_platform::quote;
 use super::client_files::Ground;
 use super::out;
 use super::{changes_json, changes_table, client_files};
-use crate::cli::ChangeArgs;
+use crate::cli::{ChangeArgs, Servers};
 use crate::clients::Scope;
 use crate::clients::find::{FoundFile, servers};
 use crate::error::{Error, Kind};
 use crate::wrap::plan::{Action, FilePlan};
-use crate::wrap::state::{Lock, State};
+use crate::wrap::state::{Lock, Record, State};
+use crate::wrap::survey::{self, Content};
 
 /// What the two commands call what they do.
 pub struct Words {
@@ -38,11 +39,49 @@ pub enum Outcome {
     Failed { error: Error, written: bool },
 }
 
+/// What the clients' files are, and who else may not change them meanwhile.
+///
+/// # Errors
+/// Those of [`client_files::gather`]; nobody can be asked.
+pub fn begin(servers: &Servers, args: &ChangeArgs) -> Result<(Ground, Option<Lock>), Error> {
+    let ground = client_files::gather(&servers.files)?;
+    let lock = lock(args, servers.all, &ground)?;
+    if ground.files.is_empty() && !args.json {
+        out::warn("no MCP client has a configuration here");
+    }
+    Ok((ground, lock))
+}
+
+/// Plans for every file, shows, asks and writes.
+///
+/// # Errors
+/// What keeps anything from being planned. A file that cannot be read or written is told, and the others go on.
+pub fn finish(
+    ground: &Ground,
+    servers: &Servers,
+    args: &ChangeArgs,
+    words: &Words,
+    plan: impl Fn(FoundFile, Content, Vec<Record>) -> Result<FilePlan, Error>,
+) -> Result<ExitCode, Error> {
+    let (mut plans, mut refused) = (Vec::new(), Vec::new());
+    for file in ground.files.clone() {
+        match survey::read(&file, &ground.own) {
+            Ok(content) => {
+                let known = ground.state.records(&file.real);
+                plans.push(plan(file, content, known)?);
+            }
+            Err(error) => refused.push(Refused { file, error }),
+        }
+    }
+    check_names(&servers.server, &plans)?;
+    carry_out(plans, &refused, args, &ground.state, words)
+}
+
 /// Makes sure that somebody can answer, or has answered already; and that nobody else of us is at work.
 ///
 /// # Errors
 /// Nobody can be asked.
-pub fn begin(args: &ChangeArgs, all: bool, ground: &Ground) -> Result<Option<Lock>, Error> {
+fn lock(args: &ChangeArgs, all: bool, ground: &Ground) -> Result<Option<Lock>, Error> {
     if args.dry_run {
         return Ok(None);
     }
@@ -67,7 +106,7 @@ fn can_ask() -> bool {
 ///
 /// # Errors
 /// One is not.
-pub fn check_names(names: &[String], plans: &[FilePlan]) -> Result<(), Error> {
+fn check_names(names: &[String], plans: &[FilePlan]) -> Result<(), Error> {
     let known = plans.iter().flat_map(|plan| servers(&plan.doc, plan.file.kind));
     let known: Vec<String> = known.map(|server| server.name).collect();
     match names.iter().find(|name| !known.contains(name)) {
@@ -83,7 +122,7 @@ pub fn check_names(names: &[String], plans: &[FilePlan]) -> Result<(), Error> {
 ///
 /// # Errors
 /// stdout cannot be written to. Files that could not be changed make the exit code.
-pub fn carry_out(
+fn carry_out(
     plans: Vec<FilePlan>,
     refused: &[Refused],
     args: &ChangeArgs,

@@ -2,11 +2,10 @@
 
 use std::process::ExitCode;
 
-use super::changes::{Refused, Words, begin, carry_out, check_names};
-use super::{client_files, out};
+use super::changes::{Words, begin, finish};
 use crate::cli::Unwrap;
 use crate::error::Error;
-use crate::wrap::{plan, survey};
+use crate::wrap::plan;
 
 const WORDS: Words = Words {
     verb: "unbox",
@@ -14,26 +13,14 @@ const WORDS: Words = Words {
     nothing: "nothing to unbox",
 };
 
-/// Plans for every file, shows, asks and writes.
+/// Gives them back.
 ///
 /// # Errors
 /// What keeps anything from being planned. A file that cannot be read or written is told, and the others go on.
 pub fn run(args: &Unwrap) -> Result<ExitCode, Error> {
-    let ground = client_files::gather(&args.files)?;
-    let _lock = begin(&args.change, args.all, &ground)?;
-    if ground.files.is_empty() && !args.change.json {
-        out::warn("no MCP client has a configuration here");
-    }
-    let (mut plans, mut refused) = (Vec::new(), Vec::new());
-    for file in ground.files.clone() {
-        match survey::read(&file, &ground.own) {
-            Ok(content) => {
-                let known = ground.state.records(&file.real);
-                plans.push(plan::unwrap(file, content, known, &args.server));
-            }
-            Err(error) => refused.push(Refused { file, error }),
-        }
-    }
-    check_names(&args.server, &plans)?;
-    carry_out(plans, &refused, &args.change, &ground.state, &WORDS)
+    let Unwrap { servers, change } = args;
+    let (ground, _lock) = begin(servers, change)?;
+    finish(&ground, servers, change, &WORDS, |file, content, known| {
+        Ok(plan::unwrap(file, content, known, &servers.server))
+    })
 }
