@@ -187,13 +187,18 @@ pub fn launched(argv: &[OsString]) -> Option<Launched<'_>> {
         named: Vec::new(),
         words: &[],
     };
-    let rest = launcher.take_options(&argv[at + 1..], &mut launched);
+    let Launched { named, options, .. } = &mut launched;
+    let rest = launcher.take_options(&argv[at + 1..], named, options);
     if launcher.verbs.is_empty() {
         launched.words = rest;
         return Some(launched);
     }
     launched.verb = launcher.verb(rest)?;
-    launched.words = launcher.take_options(&rest[launched.verb.len()..], &mut launched);
+    launched.words = launcher.take_options(
+        &rest[launched.verb.len()..],
+        &mut launched.named,
+        &mut launched.options,
+    );
     Some(launched)
 }
 
@@ -288,29 +293,19 @@ impl Launcher {
         let Some(rest) = self.after_verb(rest) else {
             return &[];
         };
-        let mut at = 0;
-        while let Some(word) = rest.get(at).map(|word| text(word)) {
-            if word == "--" {
-                return &rest[at + 1..];
-            }
-            if !word.starts_with('-') {
-                return &rest[at..];
-            }
-            let (option, value) = word
-                .split_once('=')
-                .map_or((word, None), |(option, value)| (option, Some(value)));
-            let package = self.package.contains(&option);
-            let separate = value.is_none() && (package || self.valued.contains(&option));
-            if package && let Some(value) = value.or_else(|| rest.get(at + 1).map(|word| text(word))) {
-                push_package(value, names);
-            }
-            at += 1 + usize::from(separate);
-        }
-        &[]
+        let mut named = Vec::new();
+        let rest = self.take_options(rest, &mut named, &mut Vec::new());
+        named.iter().for_each(|package| push_package(package, names));
+        rest
     }
 
-    /// Takes the options at the front into `launched`, and gives what follows them.
-    fn take_options<'a>(&self, rest: &'a [OsString], launched: &mut Launched<'a>) -> &'a [OsString] {
+    /// Takes the options at the front, packages that they name apart from the others, and gives what follows them.
+    fn take_options<'a>(
+        &self,
+        rest: &'a [OsString],
+        named: &mut Vec<&'a str>,
+        options: &mut Vec<(&'a str, Option<&'a str>)>,
+    ) -> &'a [OsString] {
         let mut at = 0;
         while let Some(word) = rest.get(at).map(|word| text(word)) {
             if word == "--" {
@@ -329,8 +324,8 @@ impl Launcher {
                 at += 1;
             }
             match value.filter(|_| package) {
-                Some(value) => launched.named.push(value),
-                None => launched.options.push((option, value)),
+                Some(value) => named.push(value),
+                None => options.push((option, value)),
             }
         }
         &[]
