@@ -55,6 +55,23 @@ pub struct Host {
     pub cores: u32,
 }
 
+#[cfg(test)]
+impl Host {
+    /// A user's machine that has nothing.
+    fn bare() -> Self {
+        Host {
+            home: "/home/alice".into(),
+            cwd: "/home/alice/p".into(),
+            config_dir: "/nonexistent/config".into(),
+            state_dir: "/nonexistent/state".into(),
+            cache_dir: "/nonexistent/cache".into(),
+            uid: 1000,
+            ssh_auth_sock: None,
+            cores: 2,
+        }
+    }
+}
+
 /// A profile after `extends`, context and flags, over the built-in `default`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {

@@ -7,19 +7,6 @@ use std::sync::Arc;
 use super::*;
 use crate::profile::{Flags, Source, builtin, load, merge, open};
 
-fn host() -> Host {
-    Host {
-        home: "/home/alice".into(),
-        cwd: "/home/alice/p".into(),
-        config_dir: "/nonexistent/config".into(),
-        state_dir: "/nonexistent/state".into(),
-        cache_dir: "/nonexistent/cache".into(),
-        uid: 1000,
-        ssh_auth_sock: None,
-        cores: 2,
-    }
-}
-
 fn read(text: &str, file: Option<PathBuf>) -> Profile {
     let source = Arc::new(Source {
         name: "p.toml".into(),
@@ -134,7 +121,7 @@ set = { A = "1", B = "two\twords\u007f" }
 
 #[test]
 fn every_setting_comes_back_as_it_was() {
-    let host = host();
+    let host = Host::bare();
     let profile = read(EVERYTHING, Some("/etc/p.toml".into()));
     let shown = text(&profile, &host).unwrap();
     let again = read(&shown, None);
@@ -155,7 +142,7 @@ fn every_setting_comes_back_as_it_was() {
 
 #[test]
 fn built_in_profiles_come_back_as_they_are() {
-    let host = host();
+    let host = Host::bare();
     for name in builtin::names() {
         let profile = open(Some(name), None, &Flags::default(), &host).unwrap();
         let shown = text(&profile, &host).unwrap();
@@ -173,6 +160,6 @@ fn a_variable_without_a_value_is_told() {
         "version = 1\n[filesystem]\nmounts = [{ path = \"${profile_dir}/x\" }]",
         None,
     );
-    let error = text(&profile, &host()).unwrap_err().to_string();
+    let error = text(&profile, &Host::bare()).unwrap_err().to_string();
     assert!(error.contains("\"${profile_dir}\" has no value here"), "{error}");
 }
