@@ -78,7 +78,8 @@ impl Session {
         let mut process = command.spawn().map_err(failed)?;
         let input = process.stdin.take();
         let output = process.stdout.take().expect("it is piped");
-        let (send, lines) = mpsc::channel();
+        // One line ahead: a server that writes on for ever waits for us, as for any client.
+        let (send, lines) = mpsc::sync_channel(1);
         thread::spawn(move || read(output, &send));
         Ok(Session {
             process,
@@ -215,6 +216,8 @@ impl Session {
         self.input = None;
         let deadline = Instant::now() + Duration::from_secs(5);
         while Instant::now() < deadline {
+            // Whoever still writes must not wait for us.
+            while self.lines.try_recv().is_ok() {}
             if !matches!(self.process.try_wait(), Ok(None)) {
                 return;
             }
@@ -240,7 +243,7 @@ fn ended(method: &str) -> Error {
     Error::setup(format!("the server ended before it answered {method}")).hint("the lines above are its own")
 }
 
-fn read(output: ChildStdout, send: &mpsc::Sender<String>) {
+fn read(output: ChildStdout, send: &mpsc::SyncSender<String>) {
     let mut output = BufReader::new(output);
     loop {
         let mut line = Vec::new();
