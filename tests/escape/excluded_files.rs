@@ -4,6 +4,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use crate::common::{Host, answer, binaries, hosts, is_root, words};
 
@@ -339,6 +340,82 @@ fn a_mount_in_a_mount_is_not_moved_away_from_its_rules() {
             attack(&shut, &["rename", from, "/t/moved"]).stopped("EBUSY");
         }
         assert!(outer.join("way/inner/key").exists());
+    }
+}
+
+/// A folder that another box may open comes with a name that means something else here.
+#[test]
+fn a_folder_of_another_box_gives_nothing() {
+    const GIVE: &str = "
+import array, os, socket, time
+outer = socket.socket(socket.AF_UNIX)
+while outer.connect_ex('/share/socket'):
+    time.sleep(0.01)
+folder = os.open('/tmp/ground/secrets', os.O_RDONLY | os.O_DIRECTORY)
+rights = array.array('i', [folder])
+outer.sendmsg([b'x'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+outer.recv(1)
+";
+    const TAKE: &str = "
+import array, os, socket
+inner = socket.socket(socket.AF_UNIX)
+inner.bind('/tmp/share/socket')
+inner.listen()
+peer, _ = inner.accept()
+_, rights, _, _ = peer.recvmsg(10, 100)
+folder, = array.array('i', rights[0][2])
+def attempt(name, open_it):
+    try:
+        print(name, open_it())
+    except OSError as error:
+        print(name, 'refused')
+attempt('read', lambda: os.read(os.open('file', os.O_RDONLY, dir_fd=folder), 9))
+attempt('make', lambda: os.mkdir('made', dir_fd=folder))
+attempt('link', lambda: os.link('file', '/tmp/share/twin', src_dir_fd=folder))
+os.fchdir(folder)
+attempt('read here', lambda: open('file').read())
+attempt('own', lambda: open('/tmp/share/own').read())
+";
+    for host in hosts() {
+        let ground = ground(&host);
+        let share = host.directory("share");
+        host.file("share/own", "own");
+        let profile = |name: &str, mounts: &str| {
+            let text = format!("version = 1\n[filesystem]\nmounts = [{mounts}]\n");
+            host.file(name, &text)
+        };
+        let giver = profile(
+            "giver.toml",
+            &format!(
+                "{{ path = \"{}\", at = \"/share\", access = \"write\" }}, \
+                 {{ path = \"{}\", at = \"/tmp/ground\", access = \"write\" }}",
+                share.display(),
+                ground.folder.display()
+            ),
+        );
+        let taker = |exclude: &str| {
+            let mount = format!(
+                "{{ path = \"{}\", at = \"/tmp/share\", access = \"write\"{exclude} }}",
+                share.display()
+            );
+            profile("taker.toml", &mount)
+        };
+        for exclude in ["", ", exclude = [\"nothing\"]"] {
+            let _ = fs::remove_file(share.join("socket"));
+            let run = |profile: &Path, script: &str| {
+                let mut command = host.run(words([&"--profile", &profile]));
+                command.args(["python3", "-c", script]);
+                command.stdout(Stdio::piped()).spawn().expect("the sandbox")
+            };
+            let taking = run(&taker(exclude), TAKE);
+            let mut giving = run(&giver, GIVE);
+            let output = taking.wait_with_output().expect("the taker");
+            assert!(giving.wait().expect("the giver").success());
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            let expected = "read refused\nmake refused\nlink refused\nread here refused\nown own\n";
+            assert_eq!(said, expected, "{exclude}");
+            assert!(!ground.folder.join("secrets/made").exists());
+        }
     }
 }
 

@@ -553,6 +553,22 @@ mod tests {
         assert_eq!(call(true, "ioctl", [0, libc::TCGETS, 0, 0, 0, 0]), ALLOW);
     }
 
+    /// Encoded as _IOW(type, number, size) of asm-generic/ioctl.h: the list of the filter is of finished numbers.
+    #[test]
+    fn no_folder_is_made_or_copied_through_a_descriptor() {
+        let write = |kind: u64, number: u64, size: u64| 1 << 30 | size << 16 | kind << 8 | number;
+        // struct btrfs_ioctl_vol_args and _v2 have 4096 bytes, struct bch_ioctl_subvolume 32.
+        let btrfs = [1, 14, 15, 23, 24, 63].map(|number| write(0x94, number, 4096));
+        let bcachefs = [16, 17].map(|number| write(0xbc, number, 32));
+        for request in btrfs.into_iter().chain(bcachefs) {
+            assert_eq!(
+                call(true, "ioctl", [3, request, 0, 0, 0, 0]),
+                errno(libc::EPERM),
+                "{request:x}"
+            );
+        }
+    }
+
     #[test]
     fn only_four_socket_families_exist() {
         for family in 0..64 {
@@ -687,6 +703,11 @@ mod tests {
                 assert_eq!(run(&program, ARCH, name as u32, [0; 6]), change);
             }
             assert_eq!(run(&program, ARCH, libc::SYS_openat2 as u32, [0; 6]), open);
+            // Whoever would restrict itself further is told that it cannot, where that would not hold.
+            for name in LANDLOCK {
+                let number = number(name).unwrap() as u32;
+                assert_eq!(run(&program, ARCH, number, [0; 6]), open);
+            }
         }
     }
 
