@@ -6,6 +6,7 @@
 //! likes, since the kernel does nothing there that the broker would have to judge.
 
 use std::cmp::Reverse;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -40,20 +41,30 @@ pub struct Brokered {
 }
 
 impl Place {
-    fn holds(&self, path: &Path) -> bool {
+    /// What follows the place in a path, which lies here if something or nothing does; a slash may stand before it.
+    fn rest<'a>(&self, path: &'a Path) -> Option<&'a [u8]> {
         let at = self.at.as_os_str().as_bytes();
-        let rest = path.as_os_str().as_bytes().strip_prefix(at);
-        rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/' || at == b"/")
+        let rest = path.as_os_str().as_bytes().strip_prefix(at)?;
+        (rest.is_empty() || rest[0] == b'/' || at == b"/").then_some(rest)
     }
 
-    /// What a path of the box that lies here is on the host; nothing for memory.
+    fn holds(&self, path: &Path) -> bool {
+        self.rest(path).is_some()
+    }
+
+    /// What a path of the box that lies here is on the host; nothing for memory. Both are spelled with one slash between
+    /// names, as the kernel does.
     pub fn host_path(&self, path: &Path) -> Option<PathBuf> {
-        let inner = path.strip_prefix(&self.at).ok()?;
-        let source = self.source.as_ref()?;
-        Some(match inner.as_os_str().is_empty() {
-            true => source.clone(),
-            false => source.join(inner),
-        })
+        let rest = self.rest(path)?;
+        let rest = rest.strip_prefix(b"/").unwrap_or(rest);
+        let source = self.source.as_ref()?.as_os_str();
+        let mut host = OsString::with_capacity(source.len() + 1 + rest.len());
+        host.push(source);
+        if !rest.is_empty() && source != "/" {
+            host.push("/");
+        }
+        host.push(OsStr::from_bytes(rest));
+        Some(host.into())
     }
 }
 

@@ -20,6 +20,7 @@ mod identity;
 mod local;
 mod observe;
 mod options;
+mod pace;
 mod pending;
 mod places;
 mod route;
@@ -48,6 +49,7 @@ pub use ground::{Ground, Opened};
 use identity::Identity;
 use observe::Observer;
 use options::Options;
+use pace::Pace;
 use pending::Pending;
 use places::Witness;
 
@@ -64,6 +66,7 @@ struct Broker {
     /// Who writes down what the server uses, if somebody does.
     observer: Option<Observer>,
     witness: Witness,
+    pace: Pace,
     /// When the box last made an epoll instance, if it ever did.
     epoll_made: Option<Instant>,
     /// By family, AF_INET and AF_INET6, once they were needed.
@@ -138,6 +141,7 @@ impl Broker {
             desk: ground.desk.take(),
             observer: ground.observed.take().map(Observer::new),
             witness: Witness::new()?,
+            pace: Pace::new(),
             epoll_made: None,
             options: [None, None],
             failed: HashMap::new(),
@@ -183,11 +187,14 @@ impl Broker {
     /// # Errors
     /// The listener has no more to give.
     fn serve_next(&mut self) -> nix::Result<bool> {
+        self.pace.look(self.listener.as_fd());
         let Some(notification) = self.listener.receive()? else {
             return Ok(false);
         };
+        self.pace.called();
         self.handle(&notification);
         self.prepare_socket();
+        self.pace.answered();
         Ok(true)
     }
 

@@ -14,8 +14,7 @@ use super::super::duplicate::Duplicate;
 /// A path, and the folder that it begins at.
 pub struct Name {
     pub base: Base,
-    /// Without the zero at its end.
-    pub path: Vec<u8>,
+    pub path: CString,
 }
 
 pub enum Base {
@@ -131,7 +130,7 @@ fn hard_link(
     let from = match of_descriptor && from_folder as i32 != libc::AT_FDCWD {
         true => Name {
             base: Base::Descriptor(descriptor(notification, from_folder as RawFd, callers)?),
-            path: Vec::new(),
+            path,
         },
         false => Name::of(notification, from_folder, path, callers)?,
     };
@@ -153,12 +152,11 @@ impl Name {
         path: CString,
         callers: &mut Callers,
     ) -> nix::Result<Self> {
-        let path = path.into_bytes();
         let thread = notification.thread;
-        let base = match own_descriptor(&path) {
+        let base = match own_descriptor(path.as_bytes()) {
             Some(number) => Base::Descriptor(descriptor(notification, number, callers)?),
             None if path.is_empty() => return Err(Errno::ENOENT),
-            None if path[0] == b'/' => Base::Root,
+            None if path.as_bytes()[0] == b'/' => Base::Root,
             None if folder as i32 == libc::AT_FDCWD => {
                 let cwd = CString::new(format!("/proc/{thread}/cwd")).map_err(|_| Errno::EINVAL)?;
                 Base::Folder(sys::openat2(
@@ -205,16 +203,19 @@ fn own_descriptor(path: &[u8]) -> Option<RawFd> {
         .flatten()
 }
 
-/// The string at an address, read page by page: what follows it may not be there.
+/// The string at an address, read no further than to the end of its page: what follows may not be there.
 ///
 /// # Errors
 /// EFAULT, and ENAMETOOLONG for what is longer than a path can be (path_resolution(7)).
 pub fn text(notification: &Notification, address: u64) -> nix::Result<CString> {
     const PAGE: u64 = 4096;
+    /// As long as most paths are.
+    const FIRST: u64 = 256;
     let mut bytes = Vec::new();
     while bytes.len() < libc::PATH_MAX as usize {
         let at = address.checked_add(bytes.len() as u64).ok_or(Errno::EFAULT)?;
-        let length = (PAGE - at % PAGE) as usize;
+        let rest = PAGE - at % PAGE;
+        let length = if bytes.is_empty() { rest.min(FIRST) } else { rest } as usize;
         let more = caller::memory(notification.thread, at, length)?;
         if let Some(end) = more.iter().position(|byte| *byte == 0) {
             bytes.extend_from_slice(&more[..end]);

@@ -1,7 +1,7 @@
 //! From a path of the caller to the object it names, and from the object to the name it has.
 
 use std::collections::HashSet;
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -105,25 +105,26 @@ pub fn named_object(root: &Root, name: Name, follow: bool) -> nix::Result<Found>
 
 /// The folder that a name's last part lies in. Nothing for a name without one: `/`, `.`, `..`.
 pub fn entry(root: &Root, name: Name) -> nix::Result<Option<Entry>> {
-    let end = name
-        .path
+    let path = name.path.as_bytes();
+    let end = path
         .iter()
         .rposition(|byte| *byte != b'/')
         .map_or(0, |at| at + 1);
-    let start = name.path[..end]
+    let start = path[..end]
         .iter()
         .rposition(|byte| *byte == b'/')
         .map_or(0, |at| at + 1);
-    let last = &name.path[start..end];
+    let last = &path[start..end];
     if last.is_empty() || last == b"." || last == b".." || matches!(name.base, Base::Descriptor(_)) {
         return Ok(None);
     }
-    let folder: &[u8] = if start == 0 { b"." } else { &name.path[..start] };
-    let fd = open(root, &name.base, folder, libc::O_PATH | libc::O_DIRECTORY)?;
+    let folder: &[u8] = if start == 0 { b"." } else { &path[..start] };
+    let folder = CString::new(folder).map_err(|_| Errno::EINVAL)?;
+    let fd = open(root, &name.base, &folder, libc::O_PATH | libc::O_DIRECTORY)?;
     let folder = Found::of(Held::Own(fd))?;
     Ok(Some(Entry {
         path: folder.path.join(OsStr::from_bytes(last)),
-        name: CString::new(&name.path[start..]).map_err(|_| Errno::EINVAL)?,
+        name: CString::new(&path[start..]).map_err(|_| Errno::EINVAL)?,
         folder,
     }))
 }
@@ -131,7 +132,7 @@ pub fn entry(root: &Root, name: Name) -> nix::Result<Option<Entry>> {
 /// The path of the box that a name spells, with links in it not followed and `.` and `..` as they stand; none for a
 /// descriptor.
 pub fn written(name: &Name) -> Option<PathBuf> {
-    let path = Path::new(OsStr::from_bytes(&name.path));
+    let path = Path::new(OsStr::from_bytes(name.path.as_bytes()));
     match &name.base {
         Base::Descriptor(_) => None,
         Base::Folder(folder) => Some(Path::new(&path_of(folder.as_fd()).ok()?).join(path)),
@@ -144,23 +145,22 @@ pub fn written(name: &Name) -> Option<PathBuf> {
 ///
 /// # Errors
 /// Those of openat2(2); EXDEV for a folder that is not the box's.
-fn open(root: &Root, base: &Base, path: &[u8], flags: i32) -> nix::Result<OwnedFd> {
-    let c_path = CString::new(path).map_err(|_| Errno::EINVAL)?;
+fn open(root: &Root, base: &Base, path: &CStr, flags: i32) -> nix::Result<OwnedFd> {
     let in_root = libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_MAGICLINKS;
     let Base::Folder(folder) = base else {
-        return sys::openat2_for_server(root.fd.as_fd(), &c_path, flags, in_root);
+        return sys::openat2_for_server(root.fd.as_fd(), path, flags, in_root);
     };
     if !root.holds(folder.as_fd()) {
         return Err(Errno::EXDEV);
     }
     let below = libc::RESOLVE_BENEATH | libc::RESOLVE_NO_MAGICLINKS;
-    match sys::openat2_for_server(folder.as_fd(), &c_path, flags, below) {
+    match sys::openat2_for_server(folder.as_fd(), path, flags, below) {
         Err(Errno::EXDEV) => {}
         other => return other,
     }
     let mut absolute = path_of(folder.as_fd())?.into_vec();
     absolute.push(b'/');
-    absolute.extend_from_slice(path);
+    absolute.extend_from_slice(path.to_bytes());
     let absolute = CString::new(absolute).map_err(|_| Errno::EINVAL)?;
     sys::openat2_for_server(root.fd.as_fd(), &absolute, flags, in_root)
 }

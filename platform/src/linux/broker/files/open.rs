@@ -18,9 +18,6 @@ const TEMPORARY: OFlag = OFlag::from_bits_retain(libc::O_TMPFILE & !libc::O_DIRE
 
 impl Desk {
     pub(super) fn open(&mut self, root: &Root, name: Name, flags: OFlag, mode: u32, thread: Pid) -> Done {
-        if let Some(fd) = self.open_plain(root, &name, flags) {
-            return Ok(opened(fd, flags, false));
-        }
         let exclusive = flags.contains(OFlag::O_CREAT | OFlag::O_EXCL);
         let follow = !flags.contains(OFlag::O_NOFOLLOW) && !exclusive;
         if matches!(name.base, Base::Descriptor(_)) && !follow {
@@ -69,7 +66,7 @@ impl Desk {
             true => with_umask_of(thread, || found.make_temporary(flags, mode)),
             false => found.open_waiting_for_nobody(flags),
         }?;
-        Ok(opened(fd, flags, temporary))
+        Ok(Deed::Done(opened(fd, flags, temporary)))
     }
 
     fn create(&mut self, root: &Root, name: Name, flags: OFlag, mode: u32, thread: Pid) -> Done {
@@ -87,7 +84,7 @@ impl Desk {
             openat(entry.folder.fd.as_fd(), entry.name.as_c_str(), flags_of_new, mode)
         });
         match made {
-            Ok(fd) => Ok(opened(fd, flags, true)),
+            Ok(fd) => Ok(Deed::Done(opened(fd, flags, true))),
             // A link that leads nowhere: what it would make there is not followed. Or somebody was faster.
             Err(Errno::EEXIST) if !flags.contains(OFlag::O_EXCL) => Err(Errno::EACCES),
             Err(errno) => Err(errno),
@@ -176,10 +173,10 @@ fn largest_file(thread: Pid) -> nix::Result<i64> {
     }
 }
 
-fn opened(fd: OwnedFd, flags: OFlag, made: bool) -> Deed {
-    Deed::Done(Outcome::Opened {
+pub fn opened(fd: OwnedFd, flags: OFlag, made: bool) -> Outcome {
+    Outcome::Opened {
         fd,
         close_on_exec: flags.contains(OFlag::O_CLOEXEC),
         made,
-    })
+    }
 }

@@ -4,10 +4,11 @@
 //! mount change through this thread alone as far as the server goes. Whatever is not plain, not allowed or not there is
 //! left to the long way, which starts anew.
 
-use std::ffi::{CString, OsStr};
-use std::os::fd::{AsFd, OwnedFd};
+use std::cell::RefCell;
+use std::ffi::{OsStr, OsString};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::fstat;
@@ -15,7 +16,9 @@ use nix::sys::stat::fstat;
 use super::super::super::sys;
 use super::Desk;
 use super::asked::{Base, Name};
-use super::find::{Root, path_of};
+use super::find::path_of;
+use super::missed::Outcome;
+use super::open::opened;
 
 /// What a plain open may ask for besides reading.
 const PLAIN: OFlag = OFlag::O_CLOEXEC
@@ -26,21 +29,26 @@ const PLAIN: OFlag = OFlag::O_CLOEXEC
 /// O_LARGEFILE as programs of all libraries pass it; libc says 0 where the kernel adds it by itself.
 const LARGE: OFlag = OFlag::from_bits_retain(0o100_000);
 
-/// Folders that no rule says anything about, nor about those around them.
+/// The folder that was found last about which no rule says anything, nor about those around it.
 #[derive(Default)]
-pub struct Clear(Option<PathBuf>);
+pub struct Clear(RefCell<OsString>);
 
 impl Desk {
     /// The file, open; nothing if it takes more to tell.
-    pub(super) fn open_plain(&mut self, root: &Root, name: &Name, flags: OFlag) -> Option<OwnedFd> {
-        if !PLAIN.contains(flags) || !is_plain(&name.path) {
+    ///
+    /// Whether the call still waited when its path was read need not be known: nothing was changed, and the kernel gives the
+    /// file to nobody else.
+    pub(super) fn open_plain(&mut self, name: &Name, flags: OFlag) -> Option<Outcome> {
+        if !PLAIN.contains(flags) || !is_plain(name.path.as_bytes()) {
             return None;
         }
+        let root = self.root.as_ref()?;
+        let written = Path::new(OsStr::from_bytes(name.path.as_bytes()));
         let from_folder;
         let (folder, path) = match &name.base {
-            Base::Root => (root.fd.as_fd(), Path::new(OsStr::from_bytes(&name.path))),
+            Base::Root => (root.fd.as_fd(), written),
             Base::Folder(folder) if root.holds(folder.as_fd()) => {
-                from_folder = Path::new(&path_of(folder.as_fd()).ok()?).join(OsStr::from_bytes(&name.path));
+                from_folder = Path::new(&path_of(folder.as_fd()).ok()?).join(written);
                 (folder.as_fd(), from_folder.as_path())
             }
             Base::Folder(_) | Base::Descriptor(_) => return None,
@@ -48,14 +56,13 @@ impl Desk {
         if !self.may_be_read(path) {
             return None;
         }
-        let c_path = CString::new(name.path.as_slice()).ok()?;
         let within = match name.base {
             Base::Root => libc::RESOLVE_IN_ROOT,
             _ => libc::RESOLVE_BENEATH,
         };
         // Nothing that a pipe or a lease would make us wait for.
         let wanted = (flags | OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits();
-        let fd = sys::openat2_for_server(folder, &c_path, wanted, within | libc::RESOLVE_NO_SYMLINKS).ok()?;
+        let fd = sys::openat2_for_server(folder, &name.path, wanted, within | libc::RESOLVE_NO_SYMLINKS).ok()?;
         let stat = fstat(&fd).ok()?;
         if stat.st_mode & libc::S_IFMT != libc::S_IFREG || stat.st_nlink != 1 {
             return None;
@@ -63,11 +70,11 @@ impl Desk {
         if !flags.contains(OFlag::O_NONBLOCK) {
             fcntl(&fd, FcntlArg::F_SETFL(flags)).ok()?;
         }
-        Some(fd)
+        Some(opened(fd, flags, false))
     }
 
     /// Whether a name of the box lies where reading is brokered, and no rule says anything about it.
-    fn may_be_read(&mut self, path: &Path) -> bool {
+    fn may_be_read(&self, path: &Path) -> bool {
         let Some(place) = self.files.place_of(path).filter(|place| place.brokered.reads) else {
             return false;
         };
@@ -75,13 +82,14 @@ impl Desk {
             return false;
         };
         let Some(folder) = host.parent() else { return false };
-        if self.clear.0.as_deref() != Some(folder) {
-            if !self.rules().is_ok_and(|rules| rules.silent_around(folder)) {
+        let Ok(rules) = self.rules() else { return false };
+        if *self.clear.0.borrow() != folder.as_os_str() {
+            if !rules.silent_around(folder) {
                 return false;
             }
-            self.clear = Clear(Some(folder.to_owned()));
+            self.clear.0.replace(folder.as_os_str().to_owned());
         }
-        self.rules().is_ok_and(|rules| rules.silent(&host, false))
+        rules.silent(&host, false)
     }
 }
 
