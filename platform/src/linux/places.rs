@@ -172,4 +172,32 @@ mod tests {
         assert!(reads("/a") && reads("/a/x") && reads("/a/bb"));
         assert!(!reads("/a/b/x") && !reads("/ab") && !reads("/"));
     }
+
+    #[test]
+    fn a_path_of_the_box_has_its_path_on_the_host() {
+        let of = |at: &str, source: &str, path: &str| {
+            let place = Place {
+                source: Some(source.into()),
+                ..place(at, true)
+            };
+            place.host_path(Path::new(path))
+        };
+        for (at, source, path, host) in [
+            ("/a", "/x/y", "/a", Some("/x/y")),
+            ("/a", "/x/y", "/a/b/c", Some("/x/y/b/c")),
+            ("/a", "/", "/a/b", Some("/b")),
+            ("/a", "/", "/a", Some("/")),
+            ("/", "/x", "/a", Some("/x/a")),
+            ("/", "/x", "/", Some("/x")),
+            ("/a", "/x", "/ab", None),
+            ("/a", "/x", "/b/a", None),
+        ] {
+            assert_eq!(
+                of(at, source, path).as_deref(),
+                host.map(Path::new),
+                "{at} {source} {path}"
+            );
+        }
+        assert_eq!(place("/a", true).host_path(Path::new("/a/b")), None);
+    }
 }

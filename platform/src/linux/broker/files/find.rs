@@ -106,10 +106,7 @@ pub fn named_object(root: &Root, name: Name, follow: bool) -> nix::Result<Found>
 /// The folder that a name's last part lies in. Nothing for a name without one: `/`, `.`, `..`.
 pub fn entry(root: &Root, name: Name) -> nix::Result<Option<Entry>> {
     let path = name.path.as_bytes();
-    let end = path
-        .iter()
-        .rposition(|byte| *byte != b'/')
-        .map_or(0, |at| at + 1);
+    let end = path.iter().rposition(|byte| *byte != b'/').map_or(0, |at| at + 1);
     let start = path[..end]
         .iter()
         .rposition(|byte| *byte == b'/')

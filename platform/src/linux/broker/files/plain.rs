@@ -62,7 +62,8 @@ impl Desk {
         };
         // Nothing that a pipe or a lease would make us wait for.
         let wanted = (flags | OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits();
-        let fd = sys::openat2_for_server(folder, &name.path, wanted, within | libc::RESOLVE_NO_SYMLINKS).ok()?;
+        let fd =
+            sys::openat2_for_server(folder, &name.path, wanted, within | libc::RESOLVE_NO_SYMLINKS).ok()?;
         let stat = fstat(&fd).ok()?;
         if stat.st_mode & libc::S_IFMT != libc::S_IFREG || stat.st_nlink != 1 {
             return None;
