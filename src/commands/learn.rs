@@ -173,7 +173,7 @@ fn start(ceiling: &Resolved, records: &Records, how: &How) -> Result<End, Error>
     let probe = probe.map(Probe::start).transpose()?;
     let end = sandbox.run(&plan, how.grace).map_err(failure::of_launch)?;
     if let Some(found) = probe.and_then(|probe| probe.join().ok()) {
-        out::warn(&format!("mcp-sandbox: learning: the server {found}"));
+        out::warn(&format!("mcp-sandbox: learning: {found}"));
     }
     Ok(end)
 }

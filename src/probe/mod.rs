@@ -1,6 +1,7 @@
 //! What a server says about itself, judged: names and descriptions that a model reads and a person may not see.
 
 mod hidden;
+mod session;
 
 use serde_json::Value;
 
@@ -8,6 +9,7 @@ use crate::lint::{Finding, Rule, Severity};
 use crate::profile::Origin;
 
 pub use hidden::{Found, Hidden, hidden};
+pub use session::{Hello, Offers, Session};
 
 /// A description longer than this is read by nobody, and by the model at every turn. In bytes of UTF-8.
 pub const LONG: usize = 4096;

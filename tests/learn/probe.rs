@@ -38,6 +38,6 @@ fn a_server_that_ends_at_once_is_told_of() {
         let project = Project::new(&host, "sys.exit(3)");
         let said = project.learn(&["--probe"]);
         assert_eq!(said.code, Some(3), "{said:#?}");
-        said.says("the server did not answer: the server has ended");
+        said.says("the server ended before it answered server/discover");
     }
 }

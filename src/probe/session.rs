@@ -1,8 +1,7 @@
 //! A conversation with a server in the box, in whichever revision of the protocol it speaks.
 
 use std::collections::VecDeque;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,9 +12,9 @@ use serde_json::{Value, json};
 use crate::error::{Error, printable, reason};
 
 /// The newest revision without `initialize`.
-pub const MODERN: &str = "2026-07-28";
+const MODERN: &str = "2026-07-28";
 /// The newest one with it; a server answers with the one that it speaks.
-pub const LEGACY: &str = "2025-11-25";
+const LEGACY: &str = "2025-11-25";
 
 /// The longest line that is read as a message.
 const MOST_BYTES: u64 = 64 << 20;
@@ -27,9 +26,20 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// The most pages of one list.
 const MOST_PAGES: usize = 100;
 
+/// What a server can offer: the capability, the method that lists it, and the member of the answer.
+const LISTS: [(&str, &str, &str); 4] = [
+    ("tools", "tools/list", "tools"),
+    ("prompts", "prompts/list", "prompts"),
+    ("resources", "resources/list", "resources"),
+    ("resources", "resources/templates/list", "resourceTemplates"),
+];
+
+/// By member of the answers: tools, prompts, resources, resourceTemplates.
+pub type Offers = Vec<(&'static str, Vec<Value>)>;
+
+/// One side of the conversation, the client's.
 pub struct Session {
-    pub process: Child,
-    input: Option<ChildStdin>,
+    input: Option<Box<dyn Write + Send>>,
     lines: Receiver<String>,
     patience: Duration,
     next_id: u64,
@@ -69,21 +79,23 @@ impl Hello {
 }
 
 impl Session {
+    /// Over the server's stdin and stdout. Each answer is waited for as long as `patience` says.
+    ///
     /// # Errors
-    /// The box cannot be started.
-    pub fn start(mut command: Command, patience: Duration) -> Result<Self, Error> {
-        let failed =
-            |error: std::io::Error| Error::setup(format!("cannot start the box: {}", reason(&error)));
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut process = command.spawn().map_err(failed)?;
-        let input = process.stdin.take();
-        let output = process.stdout.take().expect("it is piped");
+    /// No thread can be made.
+    pub fn over(
+        input: impl Write + Send + 'static,
+        output: impl Read + Send + 'static,
+        patience: Duration,
+    ) -> Result<Self, Error> {
         // One line ahead: a server that writes on for ever waits for us, as for any client.
         let (send, lines) = mpsc::sync_channel(1);
-        thread::spawn(move || read(output, &send));
+        let reader = thread::Builder::new().name("session".into());
+        reader
+            .spawn(move || read(output, &send))
+            .map_err(|error| Error::setup(format!("cannot start a thread: {}", reason(&error))))?;
         Ok(Session {
-            process,
-            input,
+            input: Some(Box::new(input)),
             lines,
             patience,
             next_id: 1,
@@ -121,11 +133,31 @@ impl Session {
         ))
     }
 
+    /// All that the server has, of the kinds that it says it has.
+    ///
+    /// # Errors
+    /// Those of [`Session::list`].
+    pub fn offers(&mut self, hello: &Hello) -> Result<Offers, Error> {
+        let mut offers = Vec::new();
+        for (capability, method, member) in LISTS {
+            if hello.capabilities.get(capability).is_none() {
+                continue;
+            }
+            match self.list(method, member) {
+                Ok(items) => offers.push((member, items)),
+                // Many servers with resources know no templates.
+                Err(_) if member == "resourceTemplates" => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(offers)
+    }
+
     /// Everything of a list, page by page.
     ///
     /// # Errors
     /// The server answers with an error, not at all, or without end.
-    pub fn list(&mut self, method: &str, member: &str) -> Result<Vec<Value>, Error> {
+    fn list(&mut self, method: &str, member: &str) -> Result<Vec<Value>, Error> {
         let mut all = Vec::new();
         let mut cursor = None;
         for _ in 0..MOST_PAGES {
@@ -211,21 +243,23 @@ impl Session {
             .map_err(|_| ended("a message"))
     }
 
-    /// Closes stdin and waits for the end, which comes from outside where the server does not end.
-    pub fn end(&mut self) {
+    /// Closes the server's stdin; whether it ended its stdout in that time.
+    pub fn end(&mut self, time: Duration) -> bool {
         self.input = None;
-        let deadline = Instant::now() + Duration::from_secs(5);
-        while Instant::now() < deadline {
+        let deadline = Instant::now() + time;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
             // Whoever still writes must not wait for us.
-            while self.lines.try_recv().is_ok() {}
-            if !matches!(self.process.try_wait(), Ok(None)) {
-                return;
+            match self.lines.recv_timeout(left) {
+                Ok(_) if !left.is_zero() => {}
+                told => return told == Err(RecvTimeoutError::Disconnected),
             }
-            thread::sleep(Duration::from_millis(10));
         }
-        let pid = i32::try_from(self.process.id()).map(nix::unistd::Pid::from_raw);
-        let _ = pid.map(|pid| nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM));
-        let _ = self.process.wait();
+    }
+
+    /// Reads whatever may still come, until the server has ended.
+    pub fn forget(&mut self) {
+        while self.lines.recv().is_ok() {}
     }
 }
 
@@ -243,7 +277,7 @@ fn ended(method: &str) -> Error {
     Error::setup(format!("the server ended before it answered {method}")).hint("the lines above are its own")
 }
 
-fn read(output: ChildStdout, send: &mpsc::SyncSender<String>) {
+fn read(output: impl Read, send: &mpsc::SyncSender<String>) {
     let mut output = BufReader::new(output);
     loop {
         let mut line = Vec::new();

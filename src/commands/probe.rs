@@ -1,13 +1,15 @@
 //! `probe`: start a server in the box, ask what it offers, and judge what it says and does.
 
-mod session;
-
 use std::ffi::OsString;
 use std::fs;
+use std::io;
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::Duration;
 
 use mcp_sandbox_platform::quote;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use super::lint::FOUND;
@@ -16,22 +18,15 @@ use crate::cli::{PolicyArgs, Probe};
 use crate::error::{Error, printable, reason};
 use crate::host::Facts;
 use crate::lint::{Finding, Severity, sarif};
-use crate::probe::{self, DENIED, OUTPUT, finding, judge};
-use session::{Hello, Session};
+use crate::probe::{self, DENIED, Hello, OUTPUT, Offers, Session, finding, judge};
 
-/// What a server can offer: the capability, the method that lists it, and the member of the answer.
-const LISTS: [(&str, &str, &str); 4] = [
-    ("tools", "tools/list", "tools"),
-    ("prompts", "prompts/list", "prompts"),
-    ("resources", "resources/list", "resources"),
-    ("resources", "resources/templates/list", "resourceTemplates"),
-];
+/// How long a server gets to end by itself once nobody speaks to it any more.
+const TIME_TO_END: Duration = Duration::from_secs(5);
 
 /// What was learnt.
 struct Report {
     hello: Hello,
-    /// By member: tools, prompts, resources, resourceTemplates.
-    lists: Vec<(&'static str, Vec<Value>)>,
+    lists: Offers,
     /// The status file of the run.
     status: Value,
     findings: Vec<Finding>,
@@ -70,15 +65,26 @@ pub fn run(args: Probe) -> Result<ExitCode, Error> {
 /// What the server says, and the lines on its stdout that say nothing.
 struct Said {
     hello: Hello,
-    lists: Vec<(&'static str, Vec<Value>)>,
+    lists: Offers,
     strays: usize,
     stray: Vec<String>,
 }
 
 fn conversation(args: &Probe, status: &Path) -> Result<Said, Error> {
-    let mut session = Session::start(command(args, status), args.timeout)?;
-    let asked = ask(&mut session);
-    session.end();
+    let failed = |error: io::Error| Error::setup(format!("cannot start the box: {}", reason(&error)));
+    let mut server = command(args, status).spawn().map_err(failed)?;
+    let pipes = server.stdin.take().zip(server.stdout.take());
+    let (input, output) = pipes.expect("both are piped");
+    let mut session = Session::over(input, output, args.timeout)?;
+    let asked = session.shake_hands().and_then(|hello| {
+        let lists = session.offers(&hello)?;
+        Ok((hello, lists))
+    });
+    if !session.end(TIME_TO_END) {
+        terminate(&server);
+    }
+    session.forget();
+    let _ = server.wait();
     let (hello, lists) = asked?;
     Ok(Said {
         hello,
@@ -88,23 +94,10 @@ fn conversation(args: &Probe, status: &Path) -> Result<Said, Error> {
     })
 }
 
-type Offered = Vec<(&'static str, Vec<Value>)>;
-
-fn ask(session: &mut Session) -> Result<(Hello, Offered), Error> {
-    let hello = session.shake_hands()?;
-    let mut lists = Vec::new();
-    for (capability, method, member) in LISTS {
-        if hello.capabilities.get(capability).is_none() {
-            continue;
-        }
-        match session.list(method, member) {
-            Ok(items) => lists.push((member, items)),
-            // Many servers with resources know no templates.
-            Err(_) if member == "resourceTemplates" => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok((hello, lists))
+/// The box ends the server before it ends itself.
+fn terminate(server: &Child) {
+    let pid = i32::try_from(server.id()).map(Pid::from_raw);
+    let _ = pid.map(|pid| kill(pid, Signal::SIGTERM));
 }
 
 /// Our own `run`, so that the server is started exactly as it will be.
@@ -115,7 +108,7 @@ fn command(args: &Probe, status: &Path) -> Command {
         .arg(status);
     command.args(policy_flags(&args.policy));
     command.arg("--").args(&args.command);
-    command.stderr(Stdio::inherit());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
     command
 }
 
