@@ -45,6 +45,9 @@ pub struct End {
 /// The time a server gets when its client is gone: nobody waits for an orderly end, and an orphan helps nobody.
 const GRACE_WITHOUT_CLIENT: Duration = Duration::from_millis(500);
 
+/// A wait that is worth giving memory back for: what the loop needs then is mapped again some microseconds later.
+const LONG: Duration = Duration::from_millis(150);
+
 /// The signals that ask for the end.
 const STOPPING: [Signal; 3] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP];
 
@@ -81,7 +84,6 @@ impl Sandbox {
         if self.terminal.is_none() {
             release_standard_streams();
         }
-        sys::release_code();
         let end = self.watch(&signals, client, grace).map_err(lost)?;
         if let Some(relay) = self.terminal.take() {
             relay.finish(|| stop_asked(&signals));
@@ -108,6 +110,9 @@ impl Sandbox {
         loop {
             let due = self.limits.as_ref().map(|limits| limits.due(Instant::now()));
             let next = [deadline, due].into_iter().flatten().min();
+            if next.is_none_or(|next| next > Instant::now() + LONG) && self.terminal.is_none() {
+                sys::release_code();
+            }
             let awake = self.wait(signals, client.as_ref(), next)?;
             self.terminal.take_if(|relay| !relay.serve(awake.terminal));
             if awake.reported {

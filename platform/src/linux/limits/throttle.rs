@@ -10,6 +10,10 @@ const SAVED: f64 = 0.05;
 /// Between two looks while it runs.
 const SHORTEST: Duration = Duration::from_millis(10);
 const LONGEST: Duration = Duration::from_millis(50);
+/// Between two while it hardly runs. What a burst takes until then is paid back within a second: see [`Throttle::rarest`].
+const RAREST: Duration = Duration::from_millis(200);
+/// A box hardly runs below this share of its cap.
+const HARDLY: f64 = 0.1;
 /// A pause; a longer debt is paid in several, with a look in between.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
@@ -20,6 +24,8 @@ pub struct Throttle {
     /// Seconds of processor time that may be used at once; negative is debt.
     allowance: f64,
     seen: Option<(Instant, Duration)>,
+    /// Between two looks, longer each time that the box has hardly run.
+    nap: Duration,
     pub paused: bool,
 }
 
@@ -30,6 +36,7 @@ impl Throttle {
             cores: cores as f64,
             allowance: 0.0,
             seen: None,
+            nap: SHORTEST,
             paused: false,
         }
     }
@@ -41,6 +48,10 @@ impl Throttle {
             let passed = now.saturating_duration_since(before).as_secs_f64();
             let used = used.saturating_sub(used_before).as_secs_f64();
             self.allowance = (self.allowance + passed * cap - used).min(SAVED * cap);
+            self.nap = match !self.paused && used < passed * cap * HARDLY {
+                true => (self.nap * 2).min(self.rarest()),
+                false => SHORTEST,
+            };
         }
         self.seen = Some((now, used));
         self.paused = self.allowance < 0.0;
@@ -49,7 +60,14 @@ impl Throttle {
             return debt.clamp(Duration::from_millis(1), LONGEST_PAUSE);
         }
         let spare = (self.cores - cap).max(0.01);
-        Duration::from_secs_f64(self.allowance / spare).clamp(SHORTEST, LONGEST)
+        let nap = Duration::from_secs_f64(self.allowance / spare).clamp(SHORTEST, LONGEST);
+        nap.max(self.nap)
+    }
+
+    /// In which all cores together can use what the cap gives in a second.
+    fn rarest(&self) -> Duration {
+        let cap = f64::from(self.cap.0) / 100.0;
+        Duration::from_secs_f64(cap / self.cores).clamp(SHORTEST, RAREST)
     }
 }
 
@@ -84,6 +102,34 @@ mod tests {
                 (used - fair).abs() <= fair * 0.1 + 0.01 * f64::from(cores),
                 "{cap}% on {cores}: {used}"
             );
+        }
+    }
+
+    #[test]
+    fn a_box_that_hardly_runs_is_looked_at_rarely_and_its_burst_is_paid_back() {
+        for (cap, cores, rarest) in [(10, 8, 12), (50, 2, 200), (150, 2, 200), (20, 4, 50)] {
+            let mut now = Instant::now();
+            let mut throttle = Throttle::new(Percent(cap), cores as usize);
+            let mut wait = Duration::ZERO;
+            for _ in 0..20 {
+                wait = throttle.look(now, Duration::ZERO);
+                assert!(!throttle.paused);
+                now += wait;
+            }
+            assert_eq!(wait.as_millis(), rarest, "{cap}% on {cores}");
+            // The burst begins right after a look.
+            let (start, mut used) = (now - wait, wait * cores);
+            while now - start < Duration::from_secs(2) {
+                let wait = throttle.look(now, used);
+                if !throttle.paused {
+                    used += wait * cores;
+                }
+                now += wait;
+            }
+            let fair = 2.0 * f64::from(cap) / 100.0;
+            let most = fair * 1.1 + 0.01 * f64::from(cores);
+            let used = used.as_secs_f64();
+            assert!(used <= most, "{cap}% on {cores}: {used}");
         }
     }
 
