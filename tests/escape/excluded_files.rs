@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use crate::common::{Host, answer, binaries, hosts, is_root, words};
+use crate::common::{Host, answer, binaries, hosts, is_root, slowness, words};
 
 /// What a folder needs to be excluded and protected in.
 struct Ground<'h> {
@@ -490,6 +490,7 @@ fn a_pipe_without_its_other_side_keeps_nobody_waiting() {
 fn races_are_lost() {
     /// Of each of two; one box after the other.
     const SECONDS: &str = "12";
+    let few_seconds = (2 * slowness()).to_string();
     for host in hosts() {
         let ground = ground(&host);
         let folder = ground.folder.display().to_string();
@@ -513,7 +514,7 @@ fn races_are_lost() {
                 .collect()
         };
         // Where nothing is excluded each race is won: it is one.
-        let said = run(&ground.open, "race-reads", "2");
+        let said = run(&ground.open, "race-reads", &few_seconds);
         assert!(counts(&said).iter().all(|(_, wrong)| *wrong > 0), "{said}");
         let said = run(&ground.shut, "race-reads", SECONDS);
         assert!(
@@ -525,7 +526,7 @@ fn races_are_lost() {
         let said = run(&ground.shut, "race-writes", SECONDS);
         assert!(counts(&said).iter().all(|(right, _)| *right > 0), "{said}");
         ground.unchanged();
-        run(&ground.open, "race-writes", "2");
+        run(&ground.open, "race-writes", &few_seconds);
         let kept = fs::read_to_string(ground.folder.join(".envrc"));
         assert!(kept.is_ok_and(|text| text != "kept"), "the race is one");
     }

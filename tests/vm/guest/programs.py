@@ -53,7 +53,7 @@ def environment() -> dict[str, str]:
     return {
         "PATH": path,
         "CARGO_MANIFEST_DIR": given["root"],
-        "MCP_SANDBOX_TEST_SLOWNESS": "5",
+        "MCP_SANDBOX_TEST_SLOWNESS": "8",
     }
 
 
