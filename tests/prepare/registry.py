@@ -93,6 +93,22 @@ def npm_tarball(name, version, tag):
         manifest |= {"bin": {"needy": "ok.js"}, "scripts": {"postinstall": "node fetch.js"}}
         files["ok.js"] = "#!/usr/bin/env node\nconsole.log('fetched');\n"
         files["fetch.js"] = "fetch('http://localhost:%d/file').then((r) => process.exit(0), (e) => process.exit(1));\n" % PORT
+    elif name in ("lenient", "strict"):
+        manifest |= {"bin": {name: "ok.js"}, "optionalDependencies" if name == "lenient" else "dependencies": {"failing": "^1.0.0"}}
+        files["ok.js"] = "#!/usr/bin/env node\nlet f = true; try { require('failing') } catch { f = false }\nconsole.log(f);\n"
+    elif name == "failing":
+        manifest |= {"scripts": {"install": "node -e 'process.exit(3)'"}}
+        files["index.js"] = ""
+    elif name == "with-browser":
+        manifest |= {"bin": {"with-browser": "ok.js"}, "dependencies": {"puppeteer": "^1.0.0"}}
+        files["ok.js"] = "#!/usr/bin/env node\nconsole.log(require('puppeteer'));\n"
+    elif name == "puppeteer":
+        manifest |= {"scripts": {"postinstall": "node fetch.js"}}
+        files["fetch.js"] = (
+            "const write = (how) => require('fs').writeFileSync('index.js', `module.exports = '${how}'`);\n"
+            "if (process.env.PUPPETEER_SKIP_DOWNLOAD) write('left out');\n"
+            "else fetch('http://localhost:%d/file').then(() => write('fetched'), () => process.exit(1));\n" % PORT
+        )
     elif name == "several":
         manifest |= {"bin": {"one": "a.js", "two": "b.js"}}
         files |= {"a.js": "#!/usr/bin/env node\nconsole.log('one')\n", "b.js": "#!/usr/bin/env node\nconsole.log('two')\n"}
