@@ -81,10 +81,10 @@ pub fn resolve_with(
     } = open(request, facts)?;
     let typed = command(request, &profile, facts)?;
     let lock_file = prepare::lock_file(&profile.name, &facts.profile);
-    let mut package = prepare::find(&typed, &lock_file, &facts.profile)?;
+    let mut package = prepare::find(&typed, &lock_file, facts)?;
     if matches!(package, Found::Missing(_)) {
         make(&profile, &typed)?;
-        package = prepare::find(&typed, &lock_file, &facts.profile)?;
+        package = prepare::find(&typed, &lock_file, facts)?;
     }
     let command = match &package {
         Found::Ready(ready) => ready.command.clone(),

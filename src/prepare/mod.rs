@@ -4,6 +4,7 @@
 //! puts the packages into the [`store`] and writes version and hash into the [`lock`]; [`find`] is what every later start
 //! does: it reads these two and nothing else, and gives the program to start instead of the launcher.
 
+mod abi;
 mod boxed;
 mod lock;
 mod npm;
@@ -60,7 +61,7 @@ pub fn lock_file(profile: &str, host: &Host) -> PathBuf {
 ///
 /// # Errors
 /// The lock file cannot be read, or the launcher is asked for something that cannot be prepared.
-pub fn find(command: &[OsString], lock_file: &Path, host: &Host) -> Result<Found, Error> {
+pub fn find(command: &[OsString], lock_file: &Path, facts: &Facts) -> Result<Found, Error> {
     let Some(wanted) = Wanted::of(command)? else {
         return Ok(Found::Plain);
     };
@@ -68,7 +69,7 @@ pub fn find(command: &[OsString], lock_file: &Path, host: &Host) -> Result<Found
     let Some(locked) = lock.of(&wanted) else {
         return Ok(Found::Missing(wanted));
     };
-    let store = Store::of(host);
+    let store = Store::of(facts, wanted.manager);
     match store.find(locked) {
         None => Ok(Found::Missing(wanted)),
         Some(entry) => {
@@ -101,7 +102,7 @@ pub struct Order<'a> {
 /// # Errors
 /// Whatever keeps it from being prepared. Nothing half-made is left behind then.
 pub fn prepare(order: &Order<'_>, boxes: &Boxes, tell: &dyn Fn(&str)) -> Result<Locked, Error> {
-    let store = Store::of(&order.facts.profile);
+    let store = Store::for_preparing(order.facts, order.wanted.manager)?;
     let _turn = store.wait_for_turn(order.wanted, boxes, tell)?;
     let lock = Lock::read(order.lock_file)?;
     let known = lock.of(order.wanted).filter(|_| !order.upgrade);

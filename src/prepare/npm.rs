@@ -35,16 +35,13 @@ pub(super) fn prepare(job: &Job<'_>) -> Result<Locked, Error> {
         locked.prepared.clone_from(&known.prepared);
     }
     let (main, programs) = record.programs(job);
-    let scripts = record
-        .packages
-        .values()
-        .filter(|one| one.has_install_script)
-        .count();
     let ignored = settings.values.get("ignore-scripts") == Some(&Value::Bool(true));
-    if scripts > 0 && !ignored {
+    if record.scripts().any && !ignored {
         (job.tell)("running install scripts");
-        run_scripts(job, &settings, &locked)?;
+        run_scripts(job, &settings, &locked, &record)?;
     }
+    // npm's own cache has done its duty.
+    let _ = fs::remove_dir_all(job.staging.folder.join(CACHE));
     (job.tell)("finishing");
     keep_record(job, &locked);
     job.store.finish(job.staging, &locked, main, programs)?;
@@ -101,8 +98,6 @@ fn download(job: &Job<'_>, settings: &Settings) -> Result<(), Error> {
     order.write.push((folder.clone(), folder.clone()));
     settings.show(job, &mut order)?;
     let outcome = job.boxes.run(&order)?;
-    // npm's own cache has done its duty.
-    let _ = fs::remove_dir_all(folder.join(CACHE));
     match outcome.succeeded {
         true => Ok(()),
         false => Err(failed(job, &outcome)),
@@ -120,25 +115,60 @@ fn packages(job: &Job<'_>) -> Vec<String> {
     packages
 }
 
+/// Packages whose install scripts fetch a browser, and the variables by which they are told to leave that out: see
+/// Puppeteer's and Playwright's documentation.
+const BROWSERS: [(&str, &str); 4] = [
+    ("puppeteer", "PUPPETEER_SKIP_DOWNLOAD"),
+    ("playwright", "PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD"),
+    ("playwright-chromium", "PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD"),
+    ("@playwright/browser-chromium", "PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD"),
+];
+
 /// The install scripts of all packages, at the place that the folder will have.
-fn run_scripts(job: &Job<'_>, settings: &Settings, locked: &Locked) -> Result<(), Error> {
-    let at = job.store.folder(locked);
-    let words = [
-        "rebuild",
-        "--offline",
-        "--foreground-scripts",
-        "--no-update-notifier",
-        "--no-progress",
-    ];
-    let mut order = settings.order(job, &at, words.map(OsString::from).to_vec());
-    order.write.push((job.staging.folder.clone(), at.clone()));
-    order.allow = job.order.allow.to_vec();
-    // Newer npm asks its user first which packages may run scripts; the box is the answer here.
-    order
-        .env
-        .push(("npm_config_dangerously_allow_all_scripts".into(), "true".into()));
-    let outcome = job.boxes.run(&order)?;
-    let _ = fs::remove_dir_all(job.staging.folder.join(CACHE));
+fn run_scripts(job: &Job<'_>, settings: &Settings, locked: &Locked, record: &Record) -> Result<(), Error> {
+    let run = |words: &[&str]| {
+        let at = job.store.folder(locked);
+        let words = words.iter().chain(&[
+            "--offline",
+            "--foreground-scripts",
+            "--no-update-notifier",
+            "--no-progress",
+        ]);
+        let mut order = settings.order(job, &at, words.map(OsString::from).collect());
+        order.write.push((job.staging.folder.clone(), at));
+        order.allow = job.order.allow.to_vec();
+        settings.show_headers(job, &mut order);
+        let mut set = |name: &str| order.env.push((name.into(), "true".into()));
+        // Newer npm asks its user first which packages may run scripts; the box is the answer here.
+        set("npm_config_dangerously_allow_all_scripts");
+        if job.order.allow.is_empty() {
+            for (package, skip) in BROWSERS {
+                if record.has_script_of(package) {
+                    set(skip);
+                    (job.tell)(&format!("without the browser that {package} would download"));
+                }
+            }
+        }
+        job.boxes.run(&order)
+    };
+    let mut outcome = run(&["rebuild"])?;
+    if !outcome.succeeded && record.scripts().optional {
+        // `npm rebuild` fails with any script; an installation leaves an optional package out.
+        outcome = run(&[
+            "ci",
+            "--no-audit",
+            "--no-fund",
+            "--install-links=false",
+            "--bin-links",
+        ])?;
+        if outcome.succeeded {
+            let now = Record::read(&job.staging.folder.join("node_modules"))?;
+            let gone = printable(record.unbuilt(&now).join(", "));
+            (job.tell)(&format!(
+                "without {gone}, which is optional and could not be built"
+            ));
+        }
+    }
     if outcome.succeeded {
         return Ok(());
     }

@@ -11,10 +11,11 @@ use mcp_sandbox_platform::quote;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::abi::{self, Abi, Node};
 use super::boxed::Boxes;
 use super::{Locked, Manager, Wanted};
 use crate::error::{Error, printable, reason};
-use crate::profile::Host;
+use crate::host::Facts;
 
 /// What stands in every complete folder, written last.
 const MARK: &str = "mcp-sandbox.json";
@@ -26,6 +27,8 @@ const LOOK: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct Store {
     root: PathBuf,
+    /// Of the Node.js that is installed now; none before it was asked.
+    node: Option<Abi>,
 }
 
 /// What a complete folder says about itself.
@@ -64,30 +67,71 @@ pub struct Staging {
 }
 
 impl Store {
-    pub fn of(host: &Host) -> Self {
-        Store {
-            root: host.cache_dir.join("packages"),
+    /// Nothing is executed: a Node.js that was not asked yet is one for which no package is found.
+    pub fn of(facts: &Facts, manager: Manager) -> Self {
+        let root = facts.profile.cache_dir.join("packages");
+        let node = match manager {
+            Manager::Python => None,
+            // Servers of other runtimes, such as bun, have no Node.js to match.
+            Manager::Npm => match Node::find(&facts.runtime) {
+                None => Some(Abi::of_machine()),
+                Some(node) => node.known(&root),
+            },
+        };
+        Store { root, node }
+    }
+
+    /// The same, after asking the Node.js that is installed now if nobody has.
+    ///
+    /// # Errors
+    /// It does not answer, or the store cannot be used.
+    pub fn for_preparing(facts: &Facts, manager: Manager) -> Result<Self, Error> {
+        let mut store = Store::of(facts, manager);
+        if manager == Manager::Npm && store.node.is_none() {
+            private_folder(&store.root).map_err(|error| unusable(&store.root, &error))?;
+            store.node = match Node::find(&facts.runtime) {
+                None => Some(Abi::of_machine()),
+                Some(node) => Some(node.ask(&store.root)?),
+            };
+        }
+        Ok(store)
+    }
+
+    /// What packages are prepared for now.
+    fn abi(&self, manager: Manager) -> Option<Abi> {
+        match manager {
+            Manager::Npm => self.node.clone(),
+            Manager::Python => Some(Abi::of_machine()),
         }
     }
 
     /// The folder that these packages have or would have, free of links: the box shows no path with one.
     pub fn folder(&self, locked: &Locked) -> PathBuf {
-        let name = format!("{}@{}-{}", locked.name, locked.version, locked.fingerprint());
+        let abi = self.abi(locked.manager);
+        let abi = abi.as_ref().map_or("unknown", Abi::text);
+        let name = format!(
+            "{}@{}-{}-{abi}",
+            locked.name,
+            locked.version,
+            locked.fingerprint()
+        );
         let base = self.root.join(locked.manager.to_string());
         base.canonicalize().unwrap_or(base).join(file_name(&name))
     }
 
     /// The complete folder of these packages.
     pub fn find(&self, locked: &Locked) -> Option<Entry> {
+        self.abi(locked.manager)?;
         let folder = self.folder(locked);
         let mark: Mark = serde_json::from_slice(&fs::read(folder.join(MARK)).ok()?).ok()?;
         let whole = mark.version == 1 && mark.integrity == locked.integrity;
+        let runs = || locked.manager != Manager::Python || abi::same_python(&folder);
         let there = || {
             mark.programs
                 .values()
                 .all(|program| folder.join(program).is_file())
         };
-        (whole && there()).then_some(Entry { folder, mark })
+        (whole && there() && runs()).then_some(Entry { folder, mark })
     }
 
     /// Waits until nobody else prepares the same package.

@@ -94,6 +94,8 @@ impl Wanted {
     /// # Errors
     /// A launcher is asked for something that cannot be prepared.
     pub fn of(argv: &[OsString]) -> Result<Option<Self>, Error> {
+        let unwrapped = of_shell(argv);
+        let argv = unwrapped.as_deref().unwrap_or(argv);
         let Some(launched) = package::launched(argv) else {
             return Ok(None);
         };
@@ -201,6 +203,24 @@ fn manager(launched: &Launched<'_>) -> Option<Manager> {
         ("uvx" | "pipx", _) | ("uv", ["tool", "run"]) => Some(Manager::Python),
         _ => None,
     }
+}
+
+/// The words of `sh -c 'WORD …'`, where the shell would do nothing but start them: none of them is quoted, expanded or
+/// assigned, and nothing comes before or after.
+fn of_shell(argv: &[OsString]) -> Option<Vec<OsString>> {
+    let [shell, option, text] = argv else { return None };
+    let shell = package::program_name(shell);
+    let is_shell = ["sh", "bash", "dash"].contains(&shell.as_str());
+    // A login shell reads the user's files first, which decide where the launcher is.
+    if !is_shell || option != "-c" {
+        return None;
+    }
+    let text = text.to_str()?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || " @/._:+,-=^".contains(c);
+    let words: Vec<&str> = text.split(' ').filter(|word| !word.is_empty()).collect();
+    let words = words.strip_prefix(&["exec"]).unwrap_or(&words);
+    let starts = words.first().is_some_and(|first| !first.contains('='));
+    (starts && text.chars().all(plain)).then(|| words.iter().map(OsString::from).collect())
 }
 
 fn cannot(launched: &Launched<'_>, what: &str) -> Error {
@@ -391,6 +411,49 @@ mod tests {
                 "{line}: {error}"
             );
         }
+    }
+
+    #[test]
+    fn a_shell_that_only_starts_a_launcher_is_looked_through() {
+        let of = |shell: &str, text: &str| {
+            let argv = [shell, "-c", text].map(OsString::from);
+            Wanted::of(&argv)
+                .unwrap()
+                .map(|wanted| (wanted.requested(), wanted.args))
+        };
+        for shell in ["sh", "/bin/bash"] {
+            for text in [
+                "npx -y @s/pkg@1 --dir /x",
+                " exec npx  -y @s/pkg@1 --dir /x",
+                "env A=b npx -y @s/pkg@1 --dir /x",
+            ] {
+                let (requested, args) = of(shell, text).unwrap();
+                assert_eq!(requested, "@s/pkg@1", "{text}");
+                assert_eq!(args, ["--dir", "/x"], "{text}");
+            }
+        }
+        // What the shell has to do itself is left to it.
+        for text in [
+            "npx -y a && b",
+            "cd x; npx -y a",
+            "npx -y a $HOME",
+            "npx -y a ~/x",
+            "npx -y 'a'",
+            "npx -y a > x",
+            "npx -y a *",
+            "A=b npx -y a",
+            "npx -y a # b",
+            "npx -y a\nb",
+            "npx -y `a`",
+            "",
+        ] {
+            assert_eq!(of("sh", text), None, "{text}");
+        }
+        assert_eq!(of("python3", "npx -y a"), None);
+        let login = ["sh", "-lc", "npx -y a"].map(OsString::from);
+        assert_eq!(Wanted::of(&login).unwrap(), None);
+        let more = ["sh", "-c", "npx -y a", "zero"].map(OsString::from);
+        assert_eq!(Wanted::of(&more).unwrap(), None);
     }
 
     #[test]

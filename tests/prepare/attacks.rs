@@ -117,6 +117,39 @@ fn an_install_script_that_needs_a_host_is_refused_until_it_is_allowed() {
 }
 
 #[test]
+fn an_optional_package_that_cannot_be_built_is_left_out_as_npm_does() {
+    for host in hosts() {
+        let stage = Stage::new(host);
+        let run = |package: &str| stage.say(&["run", "--", "npx", "-y", package]);
+        let said = run("lenient").fine();
+        assert_eq!(said.stdout, "false\n");
+        let told = "without failing, which is optional and could not be built";
+        assert!(said.stderr.contains(told), "{}", said.stderr);
+        assert_eq!(run("lenient").fine().stdout, "false\n");
+        // The control: one that is needed.
+        run("strict").refused(&["an install script of strict or of what it needs failed"]);
+    }
+}
+
+#[test]
+fn a_browser_is_not_downloaded_until_a_host_is_allowed() {
+    for host in hosts() {
+        let stage = Stage::new(host);
+        let words = ["run", "--", "npx", "-y", "with-browser"];
+        let said = stage.say(&words).fine();
+        assert_eq!(said.stdout, "left out\n");
+        let told = "without the browser that puppeteer would download";
+        assert!(said.stderr.contains(told), "{}", said.stderr);
+        fs::remove_dir_all(stage.store()).expect("the store");
+        let allow = format!("localhost:{}", stage.port);
+        stage
+            .say(&["prepare", "--allow", &allow, "--", "npx", "-y", "with-browser"])
+            .fine();
+        assert_eq!(stage.say(&words).fine().stdout, "fetched\n");
+    }
+}
+
+#[test]
 fn what_does_not_come_from_the_registry_is_not_fetched() {
     for host in hosts() {
         let stage = Stage::new(host);

@@ -1,6 +1,7 @@
 //! What the lock file holds, and what a later start does with it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use crate::common::ordinary_host;
 use crate::stage::{Stage, said, spawn};
@@ -153,4 +154,43 @@ fn several_packages_share_a_lock_file_and_programs_are_chosen_by_name() {
             "nothing",
         ])
         .refused(&["has no program \"nothing\""]);
+}
+
+#[test]
+fn another_node_gets_the_locked_package_anew() {
+    let stage = Stage::new(ordinary_host());
+    assert_eq!(stage.serve(&[], "@test/server")["version"], "1.0.0");
+    let lock = fs::read_to_string(stage.lock()).expect("the lock file");
+    stage.forget();
+    stage.mode("newer @test/server");
+
+    // One that says it is another, and takes other addons.
+    let node = "#!/bin/sh\n[ \"$1\" = -p ] && exec echo 9999\nexec /usr/bin/node \"$@\"\n";
+    stage.host.directory("other");
+    let node = stage.host.file("other/node", node);
+    fs::set_permissions(&node, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let start = |other: bool| {
+        let mut command = stage.sandbox(&["run", "--quiet", "--", "npx", "-y", "@test/server", &stage.port]);
+        if other {
+            let bin = node.parent().expect("it has one");
+            command.env("PATH", format!("{}:/usr/bin:/bin", bin.display()));
+        }
+        said(&command.output().expect("the sandbox")).report()
+    };
+    assert_eq!(start(true)["version"], "1.0.0");
+    assert!(stage.asked().contains("server-1.0.0.tgz"), "{}", stage.asked());
+    assert_eq!(fs::read_to_string(stage.lock()).expect("the lock file"), lock);
+    assert_eq!(stage.prepared("npm").len(), 2);
+    // Each has its own from now on.
+    stage.forget();
+    assert_eq!(start(true)["version"], "1.0.0");
+    assert_eq!(start(false)["version"], "1.0.0");
+    assert_eq!(stage.asked(), "");
+
+    // A hash that changed stops it as ever.
+    stage.mode("poison @test/server");
+    fs::remove_dir_all(stage.store()).expect("the store");
+    stage
+        .say(&["run", "--quiet", "--", "npx", "-y", "@test/server"])
+        .refused(&["sha512-", "prepare --upgrade"]);
 }

@@ -10,5 +10,6 @@ mod common;
 mod attacks;
 mod broken;
 mod locked;
+mod private;
 mod python;
 mod stage;

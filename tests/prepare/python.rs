@@ -1,8 +1,9 @@
 //! Packages of Python, by pip: these tests have no uv on their path.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 
-use crate::common::hosts;
+use crate::common::{hosts, ordinary_host};
 use crate::stage::Stage;
 
 #[test]
@@ -64,4 +65,25 @@ fn what_cannot_be_prepared_is_refused_by_name() {
             .say(&["prepare", "--", "python3", "-m", "http.server"])
             .refused(&["starts no package"]);
     }
+}
+
+#[test]
+fn another_python_gets_the_locked_package_anew() {
+    let stage = Stage::new(ordinary_host());
+    let words = ["run", "--quiet", "--", "uvx", "py-server", &stage.port];
+    stage.say(&words).report();
+    let lock = fs::read_to_string(stage.lock()).expect("the lock file");
+    let folders = stage.prepared("python");
+    let interpreter = folders[0].join("bin/python");
+    let real = fs::canonicalize(&interpreter).expect("an interpreter");
+    stage.forget();
+    // Where the system's Python was, there is another one now.
+    let other = stage.host.directory("other").join("python3.99");
+    fs::copy(&real, &other).expect("a copy");
+    fs::remove_file(&interpreter).expect("it is ours");
+    symlink(&other, &interpreter).expect("a link");
+    assert_eq!(stage.say(&words).report()["tag"], "good");
+    assert!(stage.asked().contains("py_server-1.0.0"), "{}", stage.asked());
+    assert_eq!(fs::canonicalize(&interpreter).expect("an interpreter"), real);
+    assert_eq!(fs::read_to_string(stage.lock()).expect("the lock file"), lock);
 }

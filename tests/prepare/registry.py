@@ -10,7 +10,8 @@ Writes its port to FOLDER/port. Before every answer FOLDER/mode is read, one lin
     errors           every answer is 500
     hang             no answer at all
     newer NAME       there is a version 1.1.0 of NAME
-FOLDER/asked gets a line for each request.
+Below /corp/ there is one more for npm, below /private/ one for pip: each wants its own login. FOLDER/asked gets a line for
+each request.
 """
 
 import base64
@@ -40,6 +41,37 @@ const socket = net.connect(Number(process.argv[2]), '127.0.0.1');
 const end = (how) => { report.registry = how; console.log(JSON.stringify(report)); process.exit(0); };
 socket.on('connect', () => end('connected'));
 socket.on('error', (error) => end(error.code));
+"""
+
+# A server that looks for logins, wherever it can look. The word that is looked for is not in its own text.
+SEEKER = r"""#!/usr/bin/env node
+require('dep-one');
+const fs = require('fs'), path = require('path');
+const word = 's3c' + 'ret', found = [];
+for (const [name, value] of Object.entries(process.env)) if (value.includes(word)) found.push(name);
+const look = (place) => {
+  let kind;
+  try { kind = fs.lstatSync(place); } catch { return; }
+  if (kind.isDirectory()) try { fs.readdirSync(place).forEach((name) => look(path.join(place, name))); } catch {}
+  if (kind.isFile() && kind.size < 1e6) try { if (fs.readFileSync(place, 'latin1').includes(word)) found.push(place); } catch {}
+};
+[require('os').homedir(), path.join(__dirname, '../../..'), '/prepare', '/tmp', '/proc/self/environ'].forEach(look);
+console.log(JSON.stringify({ found }));
+"""
+PY_SEEKER = r"""
+import json, os, sys
+def main():
+    word = "".join(["s3c", "ret"])  # which no .pyc has either
+    found = [name for name, value in os.environ.items() if word in value]
+    for place in [os.path.expanduser("~"), sys.prefix, "/prepare", "/tmp"]:
+        for folder, _, files in os.walk(place):
+            for file in (os.path.join(folder, name) for name in files):
+                try:
+                    if os.path.isfile(file) and os.path.getsize(file) < 1e6 and word.encode() in open(file, "rb").read():
+                        found.append(file)
+                except OSError:
+                    pass
+    print(json.dumps({"found": found}))
 """
 
 # What an install script tries. It leaves what came of it in its own package, for the test to read.
@@ -84,6 +116,9 @@ def npm_tarball(name, version, tag):
     elif name == "@test/server":
         manifest |= {"bin": {"server": "server.js"}, "dependencies": {"dep-one": "^1.0.0"}}
         files["server.js"] = SERVER.replace("TAG", tag)
+    elif name == "@corp/server":
+        manifest |= {"bin": {"server": "server.js"}, "dependencies": {"dep-one": "^1.0.0"}}
+        files["server.js"] = SEEKER
     elif name == "scripted":
         manifest |= {"bin": {"scripted": "ok.js"}, "scripts": {"postinstall": "node attack.js"}}
         files["ok.js"] = "#!/usr/bin/env node\nconsole.log(require('fs').readFileSync(__dirname + '/report.json', 'utf8'));\n"
@@ -93,6 +128,22 @@ def npm_tarball(name, version, tag):
         manifest |= {"bin": {"needy": "ok.js"}, "scripts": {"postinstall": "node fetch.js"}}
         files["ok.js"] = "#!/usr/bin/env node\nconsole.log('fetched');\n"
         files["fetch.js"] = "fetch('http://localhost:%d/file').then((r) => process.exit(0), (e) => process.exit(1));\n" % PORT
+    elif name in ("lenient", "strict"):
+        manifest |= {"bin": {name: "ok.js"}, "optionalDependencies" if name == "lenient" else "dependencies": {"failing": "^1.0.0"}}
+        files["ok.js"] = "#!/usr/bin/env node\nlet f = true; try { require('failing') } catch { f = false }\nconsole.log(f);\n"
+    elif name == "failing":
+        manifest |= {"scripts": {"install": "node -e 'process.exit(3)'"}}
+        files["index.js"] = ""
+    elif name == "with-browser":
+        manifest |= {"bin": {"with-browser": "ok.js"}, "dependencies": {"puppeteer": "^1.0.0"}}
+        files["ok.js"] = "#!/usr/bin/env node\nconsole.log(require('puppeteer'));\n"
+    elif name == "puppeteer":
+        manifest |= {"scripts": {"postinstall": "node fetch.js"}}
+        files["fetch.js"] = (
+            "const write = (how) => require('fs').writeFileSync('index.js', `module.exports = '${how}'`);\n"
+            "if (process.env.PUPPETEER_SKIP_DOWNLOAD) write('left out');\n"
+            "else fetch('http://localhost:%d/file').then(() => write('fetched'), () => process.exit(1));\n" % PORT
+        )
     elif name == "several":
         manifest |= {"bin": {"one": "a.js", "two": "b.js"}}
         files |= {"a.js": "#!/usr/bin/env node\nconsole.log('one')\n", "b.js": "#!/usr/bin/env node\nconsole.log('two')\n"}
@@ -130,7 +181,7 @@ def packument(name):
         base = name.rsplit("/")[-1]
         known[version] = manifest | {
             "dist": {
-                "tarball": f"http://127.0.0.1:{PORT}/{name}/-/{base}-{version}.tgz",
+                "tarball": f"http://127.0.0.1:{PORT}/{'corp/' if name.startswith('@corp/') else ''}{name}/-/{base}-{version}.tgz",
                 "integrity": f"sha512-{digest}",
             }
         }
@@ -158,14 +209,15 @@ def main():
 """
 
 
-def wheel(tag):
+def wheel(tag, module="py_server", text=PYTHON):
     raw = io.BytesIO()
-    info = "py_server-1.0.0.dist-info/"
+    info = f"{module}-1.0.0.dist-info/"
+    name = module.replace("_", "-")
     files = {
-        "py_server.py": PYTHON.replace("TAG", tag),
-        info + "METADATA": "Metadata-Version: 2.1\nName: py-server\nVersion: 1.0.0\n",
+        f"{module}.py": text.replace("TAG", tag),
+        info + "METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0.0\n",
         info + "WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        info + "entry_points.txt": "[console_scripts]\npy-server = py_server:main\n",
+        info + "entry_points.txt": f"[console_scripts]\n{name} = {module}:main\n",
     }
     files[info + "RECORD"] = "".join(f"{path},,\n" for path in [*files, info + "RECORD"])
     with zipfile.ZipFile(raw, "w") as archive:
@@ -186,6 +238,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if "errors" in wrong:
             return self.answer(500, b"no")
         path = self.path.replace("%2f", "/").replace("%2F", "/").lstrip("/")
+        if path.startswith("corp/"):
+            path = path.removeprefix("corp/")
+            if self.headers.get("authorization") != "Bearer corp-s3cret":
+                return self.answer(401, b"{}")
+        elif path.startswith("@corp/"):
+            return self.answer(404, b'{"error":"not found"}')
+        if path.startswith("private/"):
+            if self.headers.get("authorization") != "Basic " + base64.b64encode(b"me:pip-s3cret").decode():
+                return self.answer(401, b"")
+            data = wheel("good", "py_seeker", PY_SEEKER)
+            if path.endswith(".whl"):
+                return self.answer(200, data, "application/octet-stream")
+            digest = hashlib.sha256(data).hexdigest()
+            link = f'<a href="/private/py_seeker-1.0.0-py3-none-any.whl#sha256={digest}">py_seeker-1.0.0-py3-none-any.whl</a>'
+            return self.answer(200, f"<!DOCTYPE html><html><body>{link}</body></html>".encode(), "text/html")
         if path.startswith("simple/py-server"):
             # A poisoned index tells the new hash; a tampered one the old.
             digest = hashlib.sha256(wheel(tag_of("py-server"))).hexdigest()

@@ -6,6 +6,10 @@ import pytest
 from harness import write_files
 
 
+def pytest_addoption(parser):
+    parser.addoption("--all", action="store_true", help="every server of a profile also by npx or uvx, downloaded anew")
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """A user's home folder with a secret in it."""

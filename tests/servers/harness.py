@@ -15,6 +15,9 @@ VENV = HERE / ".venv/bin"
 VULNERABLE_FILESYSTEM = HERE / "node_modules/server-filesystem-vulnerable/dist/index.js"
 MCP_SANDBOX = os.environ.get("MCP_SANDBOX") or str(HERE.parents[1] / "target/release/mcp-sandbox")
 
+# What package managers are told by the environment about registries and how to get there.
+OF_MANAGERS = re.compile(r"npm_config_.+|pip_.+|uv_.+|node_extra_ca_certs|ssl_cert_(file|dir)|(https?|all|no)_proxy", re.IGNORECASE)
+
 CLIENTS = {
     "python": [sys.executable, str(HERE / "client.py")],
     "typescript": ["node", str(HERE / "client.mjs")],
@@ -41,6 +44,11 @@ class Session:
     def failed(self, call: int = 0) -> bool:
         answer = self.transcript["calls"][call]
         return "error" in answer or bool(answer["result"].get("isError"))
+
+
+def of_managers(environment) -> dict[str, str]:
+    """The part of the environment that a download depends on."""
+    return {name: value for name, value in environment.items() if OF_MANAGERS.fullmatch(name)}
 
 
 def bare(command, *_flags) -> list[str]:

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Runs the tests with real servers, as the caller or, started by root, as an ordinary user.
 
-    run.py [--as-user NAME] [PYTEST ARGUMENTS…]
+    run.py [--as-user NAME] [--all] [PYTEST ARGUMENTS…]
+
+With --all every server of a built-in profile is also started by npx or uvx, downloaded anew, which takes a while.
 
 The program under test is $MCP_SANDBOX, by default target/release/mcp-sandbox of this checkout.
 """
@@ -13,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from harness import of_managers
 
 HERE = Path(__file__).resolve().parent
 PROGRAM = Path(os.environ.get("MCP_SANDBOX") or HERE.parents[1] / "target/release/mcp-sandbox").absolute()
@@ -58,7 +62,7 @@ def become(name: str, home: str) -> tuple[list[str], dict[str, str]]:
         if subprocess.run([*prefix, "test", "-x", needed]).returncode != 0:
             fail(f'"{name}" may not execute "{needed}"', "put the checkout where every user can read it")
     path = f"{os.path.dirname(shutil.which('node'))}:{SYSTEM_PATH}"
-    return prefix, {
+    return prefix, of_managers(os.environ) | {
         "HOME": home,
         "USER": name,
         "LOGNAME": name,

@@ -23,6 +23,8 @@ missing_packages() {
     if ! command -v node >/dev/null; then echo nodejs; fi
     if ! command -v npm >/dev/null; then echo npm; fi
     if ! has_venv; then echo python3 python3-venv; fi
+    # What prepares packages of Python where there is no uv.
+    if ! command -v uv >/dev/null && ! "$(python_for_venv)" -m pip --version >/dev/null 2>&1; then echo python3-pip; fi
     if ! command -v git >/dev/null; then echo git; fi
     # Ubuntu's package of this name is a snap, which is another program.
     if [[ $EUID -eq 0 && $(. /etc/os-release && echo "$ID") == debian && ! -x /usr/lib/chromium/chromium ]]; then echo chromium; fi

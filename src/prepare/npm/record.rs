@@ -14,18 +14,27 @@ use crate::prepare::{Job, Locked, Manager};
 /// npm's record of what lies in a `node_modules`.
 #[derive(Deserialize)]
 pub(super) struct Record {
-    pub(super) packages: BTreeMap<String, Package>,
+    packages: BTreeMap<String, Package>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Package {
+struct Package {
     version: Option<String>,
     integrity: Option<String>,
     resolved: Option<String>,
     in_bundle: bool,
-    pub(super) has_install_script: bool,
+    /// npm goes on without it where it cannot be installed.
+    optional: bool,
+    has_install_script: bool,
     bin: BTreeMap<String, String>,
+}
+
+/// What the install scripts of all packages are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scripts {
+    pub(super) any: bool,
+    pub(super) optional: bool,
 }
 
 impl Record {
@@ -69,6 +78,34 @@ impl Record {
         })
     }
 
+    /// Whether there is an install script, and whether one belongs to a package that may be missing.
+    pub(super) fn scripts(&self) -> Scripts {
+        let scripted = || self.packages.values().filter(|one| one.has_install_script);
+        Scripts {
+            any: scripted().next().is_some(),
+            optional: scripted().any(|one| one.optional),
+        }
+    }
+
+    /// Whether a package of this name, at any place, has an install script.
+    pub(super) fn has_script_of(&self, name: &str) -> bool {
+        self.packages
+            .iter()
+            .any(|(place, one)| one.has_install_script && package_at(place) == name)
+    }
+
+    /// The names of the packages with install scripts that are not in `later`.
+    pub(super) fn unbuilt(&self, later: &Record) -> Vec<&str> {
+        let gone = self
+            .packages
+            .iter()
+            .filter(|(place, one)| one.has_install_script && !later.packages.contains_key(*place));
+        let mut names: Vec<&str> = gone.map(|(place, _)| package_at(place)).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
     /// The programs of the packages that were asked for, and the one that npx would start.
     pub(super) fn programs(&self, job: &Job<'_>) -> (Option<String>, BTreeMap<String, PathBuf>) {
         let bins = |name: &str| {
@@ -96,4 +133,9 @@ impl Record {
         };
         (main, all.filter(|name| !name.contains('/')).map(place).collect())
     }
+}
+
+/// `@scope/name` of `node_modules/other/node_modules/@scope/name`.
+fn package_at(place: &str) -> &str {
+    place.rsplit_once("node_modules/").map_or(place, |(_, name)| name)
 }

@@ -142,6 +142,29 @@ impl Settings {
         Ok(())
     }
 
+    /// The headers of Node.js, from which node-gyp(1) would otherwise be kept: it downloads them unless it is told where
+    /// they lie. By npm's own setting, or beside the Node.js that runs npm.
+    pub(super) fn show_headers(&self, job: &Job<'_>, order: &mut boxed::Order) {
+        let headers = Path::new("include/node");
+        let there = |prefix: &PathBuf| prefix.join(headers).join("node_version.h").is_file();
+        let given = self.text("nodedir").map(PathBuf::from).filter(there);
+        if let Some(given) = given.as_ref().filter(|given| !given.starts_with("/usr")) {
+            let headers = given.join(headers);
+            order.read.push((headers.clone(), headers));
+        }
+        let beside = || {
+            let node = runtime::locate(
+                self.npm.with_file_name("node").as_os_str(),
+                &job.order.facts.runtime,
+            )?;
+            // Its whole prefix is in the box, or the system's is.
+            node.parent()?.parent().map(Path::to_owned).filter(there)
+        };
+        if let Some(prefix) = given.or_else(beside) {
+            order.env.push(("npm_config_nodedir".into(), prefix.into()));
+        }
+    }
+
     /// The rules for every registry that the settings name, or for the proxy that leads there.
     fn hosts(&self, job: &Job<'_>) -> Result<Vec<String>, Error> {
         let registries = self.values.iter().filter_map(|(name, value)| {

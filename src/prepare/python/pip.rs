@@ -132,7 +132,10 @@ impl Tool for Pip {
             self.show(&mut order);
             let outcome = job.boxes.run(&order)?;
             if outcome.succeeded {
-                return requirements(&report);
+                let found = requirements(&report);
+                // It names the index, with whatever login is part of that.
+                let _ = fs::remove_file(&report);
+                return found;
             }
             // What failed for wheels tells more than what failed without them, but for a lack of wheels.
             if last.is_none() || outcome.blocked.is_empty() {
