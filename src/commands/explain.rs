@@ -7,7 +7,7 @@ use mcp_sandbox_platform::linux::{self, ALLOWED, ARGUMENTS, Plan, REFUSED};
 use mcp_sandbox_platform::{Access, HomeKind, Mount, Policy, Support, quote};
 use serde_json::{Value, json};
 
-use super::{limits, out, plan, reach, request};
+use super::{limits, out, plan, reach, request, run};
 use crate::cli::Explain;
 use crate::error::{Error, printable};
 use crate::host::Facts;
@@ -53,6 +53,9 @@ pub fn text(resolved: &Resolved, plan: &Plan, host: &Host) -> String {
             "Note: {} is not prepared yet; `run` does it first, and starts the package's own program then\n\n",
             printable(wanted.requested())
         );
+    }
+    if let Some(launcher) = resolved.behind_shell {
+        text += &format!("Note: {}\n\n", run::behind_shell(launcher));
     }
     for path in &resolved.hidden {
         text += &format!(

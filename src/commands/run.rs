@@ -133,7 +133,21 @@ pub(super) fn status_lines(resolved: &Resolved, plan: &Plan) -> Vec<String> {
             quote(path)
         )
     }));
+    lines.extend(
+        resolved
+            .behind_shell
+            .map(|launcher| format!("mcp-sandbox: note: {}", behind_shell(launcher))),
+    );
     lines
+}
+
+/// Why a launcher finds nothing to download, and what to do.
+pub(super) fn behind_shell(launcher: &str) -> String {
+    format!(
+        "{} is left to the shell, which has no registry in the box; start it without the shell, or only it, to have its \
+         package prepared: mcp-sandbox run -- {launcher} …",
+        quote(launcher)
+    )
 }
 
 /// What is started in place of a launcher.

@@ -51,6 +51,8 @@ pub struct Resolved {
     pub notes: Vec<String>,
     /// Arguments that name paths which the box does not show.
     pub hidden: Vec<PathBuf>,
+    /// A launcher that only a shell can start, and so cannot be prepared.
+    pub behind_shell: Option<&'static str>,
 }
 
 /// Size of an ephemeral home where `resources.disk` says nothing; memory that is used only as far as it is filled.
@@ -80,6 +82,7 @@ pub fn resolve_with(
         mut warnings,
     } = open(request, facts)?;
     let typed = command(request, &profile, facts)?;
+    let behind_shell = crate::profile::package::behind_shell(&typed);
     let lock_file = prepare::lock_file(&profile.name, &facts.profile);
     let mut package = prepare::find(&typed, &lock_file, facts)?;
     if matches!(package, Found::Missing(_)) {
@@ -182,6 +185,7 @@ pub fn resolve_with(
         warnings,
         notes: runtime.notes,
         hidden,
+        behind_shell,
     })
 }
 

@@ -94,7 +94,7 @@ impl Wanted {
     /// # Errors
     /// A launcher is asked for something that cannot be prepared.
     pub fn of(argv: &[OsString]) -> Result<Option<Self>, Error> {
-        let unwrapped = of_shell(argv);
+        let unwrapped = package::of_shell(argv);
         let argv = unwrapped.as_deref().unwrap_or(argv);
         let Some(launched) = package::launched(argv) else {
             return Ok(None);
@@ -203,24 +203,6 @@ fn manager(launched: &Launched<'_>) -> Option<Manager> {
         ("uvx" | "pipx", _) | ("uv", ["tool", "run"]) => Some(Manager::Python),
         _ => None,
     }
-}
-
-/// The words of `sh -c 'WORD …'`, where the shell would do nothing but start them: none of them is quoted, expanded or
-/// assigned, and nothing comes before or after.
-fn of_shell(argv: &[OsString]) -> Option<Vec<OsString>> {
-    let [shell, option, text] = argv else { return None };
-    let shell = package::program_name(shell);
-    let is_shell = ["sh", "bash", "dash"].contains(&shell.as_str());
-    // A login shell reads the user's files first, which decide where the launcher is.
-    if !is_shell || option != "-c" {
-        return None;
-    }
-    let text = text.to_str()?;
-    let plain = |c: char| c.is_ascii_alphanumeric() || " @/._:+,-=^".contains(c);
-    let words: Vec<&str> = text.split(' ').filter(|word| !word.is_empty()).collect();
-    let words = words.strip_prefix(&["exec"]).unwrap_or(&words);
-    let starts = words.first().is_some_and(|first| !first.contains('='));
-    (starts && text.chars().all(plain)).then(|| words.iter().map(OsString::from).collect())
 }
 
 fn cannot(launched: &Launched<'_>, what: &str) -> Error {

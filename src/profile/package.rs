@@ -202,6 +202,45 @@ pub fn launched(argv: &[OsString]) -> Option<Launched<'_>> {
     Some(launched)
 }
 
+/// The words of `sh -c 'WORD …'`, where the shell would do nothing but start them: none of them is quoted, expanded or
+/// assigned, and nothing comes before or after.
+pub fn of_shell(argv: &[OsString]) -> Option<Vec<OsString>> {
+    // A login shell reads the user's files first, which decide where a program is, and zsh always does.
+    let (text, []) = shell_text(argv, |option| option == "-c")? else {
+        return None;
+    };
+    if program_name(&argv[0]) == "zsh" {
+        return None;
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || " @/._:+,-=^".contains(c);
+    let words: Vec<&str> = text.split(' ').filter(|word| !word.is_empty()).collect();
+    let words = words.strip_prefix(&["exec"]).unwrap_or(&words);
+    let starts = words.first().is_some_and(|first| !first.contains('='));
+    (starts && text.chars().all(plain)).then(|| words.iter().map(OsString::from).collect())
+}
+
+/// The launcher that a shell's text names, where the shell has to be left to start it.
+pub fn behind_shell(argv: &[OsString]) -> Option<&'static str> {
+    if of_shell(argv).is_some_and(|words| launched(&words).is_some()) {
+        return None;
+    }
+    let (text, _) = shell_text(argv, |option| option.starts_with('-') && option.ends_with('c'))?;
+    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && !"-_./".contains(c));
+    words.find_map(|word| {
+        let mut launchers = LAUNCHERS.iter().map(|launcher| launcher.program);
+        launchers.find(|program| program_name(OsStr::new(word)) == *program)
+    })
+}
+
+/// What a shell is given to read by an option, and the words after it.
+fn shell_text(argv: &[OsString], is_option: impl Fn(&str) -> bool) -> Option<(&str, &[OsString])> {
+    let [shell, option, text, rest @ ..] = argv else {
+        return None;
+    };
+    let is_shell = ["sh", "bash", "dash", "zsh"].contains(&program_name(shell).as_str());
+    (is_shell && is_option(option.to_str()?)).then_some((text.to_str()?, rest))
+}
+
 /// Whether a program of this name starts packages, and fetches them first.
 pub fn starts_packages(program: &str) -> bool {
     LAUNCHERS.iter().any(|launcher| launcher.program == program)
@@ -228,6 +267,9 @@ fn collect(
     let Some((program, rest)) = argv.split_first().filter(|_| depth > 0) else {
         return;
     };
+    if let Some(words) = of_shell(argv) {
+        return collect(&words, resolve, depth - 1, names);
+    }
     let base = program_name(program);
     if base == "env" {
         let option = |word: &str| word.starts_with('-') || word.contains('=');

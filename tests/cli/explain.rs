@@ -167,6 +167,33 @@ fn the_box_holds_what_explain_names() {
 }
 
 #[test]
+fn a_shell_that_only_starts_a_launcher_is_looked_through() {
+    let case = Case::new();
+    let package = "npx -y @modelcontextprotocol/server-memory";
+    for text in [package.to_owned(), format!("exec {package}")] {
+        let told = case.cli(["explain", "--", "sh", "-c", &text]).ok();
+        assert!(told.contains("memory (it fits the command)"), "{told}");
+        assert!(told.contains("is not prepared yet"), "{told}");
+    }
+    for (shell, option, text) in [
+        ("sh", "-c", format!("cd / && {package}")),
+        ("bash", "-lc", package.to_owned()),
+        ("zsh", "-c", format!("/usr/bin/{package}")),
+    ] {
+        let told = case.cli(["explain", "--", shell, option, &text]);
+        // Not every machine has every shell.
+        if told.code == Some(127) {
+            continue;
+        }
+        let told = told.ok();
+        assert!(told.contains("Note: \"npx\" is left to the shell"), "{told}");
+        assert!(told.contains("  default\n"), "{told}");
+    }
+    let told = case.cli(["explain", "--", "sh", "-c", "echo a"]).ok();
+    assert!(!told.contains("left to the shell"), "{told}");
+}
+
+#[test]
 fn a_hidden_argument_is_noted() {
     let case = Case::new();
     let file = case.text("data/file");
