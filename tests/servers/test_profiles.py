@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
-from harness import HERE, MCP_SANDBOX, of_managers
+from harness import HERE, MCP_SANDBOX, VENV, of_managers
 
 CASES = json.loads((HERE / "profiles.json").read_text())
 # Servers that do not start offline: what README.md says about each stands there.
@@ -182,6 +182,20 @@ def test_the_launched_server_starts_in_its_profile_cold_and_warm_without_a_regis
     assert cold.tools == warm.tools
     assert "mcp-sandbox: preparing" in cold.stderr
     assert "mcp-sandbox: preparing" not in warm.stderr
+
+
+def test_uv_downloads_where_it_is_installed(tmp_path):
+    tools, home = tmp_path / "bin", tmp_path / "home"
+    tools.mkdir()
+    home.mkdir()
+    for tool in ("uv", "uvx"):
+        (tools / tool).symlink_to(VENV / tool)
+    env = of_managers(os.environ) | {"PATH": f"{tools}:/usr/local/bin:/usr/bin:/bin"}
+    command = [MCP_SANDBOX, "run", "--", *launched(CASES["time"])]
+    check("time", answers(command, env, home, COLD_SECONDS))
+    [settings] = home.glob(".cache/mcp-sandbox/packages/python/mcp-server-time@*/pyvenv.cfg")
+    assert "uv = " in settings.read_text()
+    check("time", answers(command, env | NO_REGISTRY, home, WARM_SECONDS))
 
 
 @pytest.mark.parametrize("name", ["slack", "time"])
