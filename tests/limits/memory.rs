@@ -93,3 +93,18 @@ fn files_in_memory_are_memory() {
         outcome.reached("memory", "100MB");
     }
 }
+
+/// When memory is short the kernel takes a process of the box, not the user's own nor the one of ours that tells of it.
+#[test]
+fn the_box_dies_before_others() {
+    const FILE: &str = "/proc/self/oom_score_adj";
+    let own: i32 = std::fs::read_to_string(FILE)
+        .expect("a file of ours")
+        .trim()
+        .parse()
+        .expect("a number");
+    for host in hosts() {
+        shell(&host, "memory = \"1GB\"", &[], &format!("cat {FILE}"))
+            .done(&format!("{}\n", (own + 100).min(1000)));
+    }
+}

@@ -16,7 +16,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{Gid, Pid, Uid};
 
 use super::clone::fork;
-use super::plan::{Bind, Plan, Step};
+use super::plan::{Bind, DIES_BEFORE, Plan, Step};
 use super::report::{Report, Who};
 use super::server::{self, Server};
 use super::terminal::Terminal;
@@ -73,6 +73,7 @@ fn set_up(handover: Handover, at: &mut u16) -> nix::Result<std::convert::Infalli
         match (&root, step) {
             (_, Step::JoinGroups) => limits::join(&handover.groups)?,
             (_, Step::ForgetCaller) => wipe::forget_arguments_and_environment()?,
+            (_, Step::DieBeforeOthers) => die_before_others(),
             (_, Step::DieWithSupervisor) => die_with_supervisor(handover.channel.as_fd())?,
             (_, Step::BecomeUser { uid, gid }) => {
                 wait_for_maps(handover.channel.as_fd())?;
@@ -133,6 +134,17 @@ fn build(root: &Tree, step: &Step) -> nix::Result<()> {
         Step::File { at, content } => root.file(at, content.as_bytes()),
         Step::Pivot => root.pivot(),
         _ => Err(Errno::EINVAL),
+    }
+}
+
+/// Raises what all of the box inherits (proc_pid_oom_score_adj(5)). Where /proc does not let us, only an account of who was
+/// killed may be lost.
+fn die_before_others() {
+    const FILE: &str = "/proc/self/oom_score_adj";
+    const MOST: i32 = 1000;
+    let own = std::fs::read_to_string(FILE).ok();
+    if let Some(own) = own.and_then(|text| text.trim().parse::<i32>().ok()) {
+        let _ = std::fs::write(FILE, MOST.min(own + DIES_BEFORE).to_string());
     }
 }
 

@@ -42,6 +42,8 @@ pub enum Step {
     JoinGroups,
     /// Overwrite the caller's arguments and environment, which /proc/1 would show (bubblewrap leaks secrets so).
     ForgetCaller,
+    /// The whole box: see [`DIES_BEFORE`].
+    DieBeforeOthers,
     /// Die when the supervisor dies: directly after the change of ids, which would clear the death signal
     /// (PR_SET_PDEATHSIG(2const)). Until then, the end of the channel to the supervisor says the same.
     DieWithSupervisor,
@@ -178,6 +180,9 @@ pub enum Rights {
 const ROOT_SIZE: Bytes = Bytes(1 << 20);
 /// Size of `/dev/shm`.
 const SHM_SIZE: Bytes = Bytes(64 << 20);
+/// By how much a process of the box is preferred when memory is short and one has to be killed, in thousandths of what there
+/// is (proc_pid_oom_score_adj(5)): to a process of the user's, and to the one of ours that stays in a scope to tell of it.
+pub const DIES_BEFORE: i32 = 100;
 
 /// The character devices of the box (`admin-guide/devices` of the kernel documentation).
 const DEVICES: [(&str, u32, u32); 6] = [
@@ -312,6 +317,7 @@ fn init(policy: &Policy, network: Option<&Network>, files: Option<&Files>) -> Ve
     let user = &policy.process.user;
     let mut steps = vec![
         Step::ForgetCaller,
+        Step::DieBeforeOthers,
         Step::BecomeUser {
             uid: user.uid,
             gid: user.gid,
@@ -614,6 +620,7 @@ impl fmt::Display for Step {
         match self {
             Step::JoinGroups => f.write_str("join the control groups"),
             Step::ForgetCaller => f.write_str("overwrite the caller's arguments and environment"),
+            Step::DieBeforeOthers => write!(f, "oom_score_adj up by {DIES_BEFORE}"),
             Step::DieWithSupervisor => f.write_str("die when the supervisor dies"),
             Step::BecomeUser { uid, gid } => {
                 write!(f, "become user {uid}, group {gid} when the id maps are written")

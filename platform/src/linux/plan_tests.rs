@@ -125,6 +125,7 @@ fn a_whole_plan() {
     let plan = plan(&small(), &with_landlock(6)).unwrap();
     let init = [
         Step::ForgetCaller,
+        Step::DieBeforeOthers,
         Step::BecomeUser { uid: 1000, gid: 100 },
         Step::DieWithSupervisor,
         Step::NewSession,
@@ -468,8 +469,10 @@ proptest! {
         let init = &plan.init;
         // The death signal comes as soon as the last change of ids, which would clear it, is done.
         prop_assert_eq!(only(init, |step| *step == Step::ForgetCaller), 0);
-        prop_assert_eq!(only(init, |step| matches!(step, Step::BecomeUser { .. })), 1);
-        prop_assert_eq!(only(init, |step| *step == Step::DieWithSupervisor), 2);
+        // An ordinary user may not once the id maps hold.
+        prop_assert_eq!(only(init, |step| *step == Step::DieBeforeOthers), 1);
+        prop_assert_eq!(only(init, |step| matches!(step, Step::BecomeUser { .. })), 2);
+        prop_assert_eq!(only(init, |step| *step == Step::DieWithSupervisor), 3);
         let private = only(init, |step| *step == Step::PrivateMounts);
         let root = only(init, |step| matches!(step, Step::Root { .. }));
         let proc = only(init, |step| *step == Step::Proc);
