@@ -469,7 +469,7 @@ proptest! {
         let init = &plan.init;
         // The death signal comes as soon as the last change of ids, which would clear it, is done.
         prop_assert_eq!(only(init, |step| *step == Step::ForgetCaller), 0);
-        // An ordinary user may not once the id maps hold.
+        // A process that is not dumpable, as the new user is, may not.
         prop_assert_eq!(only(init, |step| *step == Step::DieBeforeOthers), 1);
         prop_assert_eq!(only(init, |step| matches!(step, Step::BecomeUser { .. })), 2);
         prop_assert_eq!(only(init, |step| *step == Step::DieWithSupervisor), 3);
