@@ -5,13 +5,13 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use mcp_sandbox_platform::quote;
 use sha2::{Digest as _, Sha256};
 
+use super::boxed::Outcome;
 use super::registry::last_lines;
-use crate::error::{Error, reason};
+use crate::error::Error;
 use crate::runtime::{self, Host};
 
 /// What a package's folder is made for, as part of its name.
@@ -72,22 +72,22 @@ impl Node {
         is_number(text.trim()).then(|| Abi::of_node(text.trim()))
     }
 
-    /// Asks it, which starts it, and notes that in `folder`.
+    /// Asks it, which `run` starts, and notes that in `folder`.
     ///
     /// # Errors
     /// It does not start, or does not know.
-    pub fn ask(&self, folder: &Path) -> Result<Abi, Error> {
+    pub fn ask(
+        &self,
+        folder: &Path,
+        run: impl FnOnce(Vec<OsString>) -> Result<Outcome, Error>,
+    ) -> Result<Abi, Error> {
         let node = quote(&self.command[0]);
-        let output = Command::new(&self.command[0])
-            .args(&self.command[1..])
-            .args(["-p", "process.versions.modules"])
-            .env_remove("NODE_OPTIONS")
-            .stdin(Stdio::null())
-            .output()
-            .map_err(|error| Error::setup(format!("cannot start {node}: {}", reason(&error))))?;
-        let said = String::from_utf8_lossy(&output.stdout);
+        let mut command = self.command.clone();
+        command.extend(["-p", "process.versions.modules"].map(OsString::from));
+        let output = run(command)?;
+        let said = output.stdout;
         if !is_number(said.trim()) {
-            let why = last_lines(&String::from_utf8_lossy(&output.stderr), 4);
+            let why = last_lines(&output.stderr, 4);
             let message = format!("{node} does not tell which addons it takes:\n{why}");
             return Err(Error::setup(message).hint("does `node -p process.versions.modules` work?"));
         }
@@ -144,6 +144,18 @@ mod tests {
 
     #[test]
     fn a_node_is_another_one_after_its_file_changed() {
+        let run = |command: Vec<OsString>| {
+            let output = std::process::Command::new(&command[0])
+                .args(&command[1..])
+                .output()
+                .unwrap();
+            Ok(Outcome {
+                succeeded: output.status.success(),
+                stdout: String::from_utf8(output.stdout).unwrap(),
+                stderr: String::new(),
+                blocked: Vec::new(),
+            })
+        };
         let folder = tempfile::tempdir().unwrap();
         let node = folder.path().join("node");
         let host = Host {
@@ -160,12 +172,12 @@ mod tests {
         };
         let first = install("115");
         assert_eq!(first.known(folder.path()), None);
-        let abi = first.ask(folder.path()).unwrap();
+        let abi = first.ask(folder.path(), run).unwrap();
         assert!(abi.text().ends_with("-node115"), "{abi:?}");
         assert_eq!(first.known(folder.path()), Some(abi.clone()));
         let second = install("1270");
         assert_eq!(second.known(folder.path()), None);
-        assert_ne!(second.ask(folder.path()).unwrap(), abi);
-        assert!(install("nothing").ask(folder.path()).is_err());
+        assert_ne!(second.ask(folder.path(), run).unwrap(), abi);
+        assert!(install("nothing").ask(folder.path(), run).is_err());
     }
 }

@@ -102,7 +102,7 @@ pub struct Order<'a> {
 /// # Errors
 /// Whatever keeps it from being prepared. Nothing half-made is left behind then.
 pub fn prepare(order: &Order<'_>, boxes: &Boxes, tell: &dyn Fn(&str)) -> Result<Locked, Error> {
-    let store = Store::for_preparing(order.facts, order.wanted.manager)?;
+    let store = Store::for_preparing(order.facts, order.wanted.manager, boxes)?;
     let _turn = store.wait_for_turn(order.wanted, boxes, tell)?;
     let lock = Lock::read(order.lock_file)?;
     let known = lock.of(order.wanted).filter(|_| !order.upgrade);

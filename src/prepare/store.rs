@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::abi::{self, Abi, Node};
-use super::boxed::Boxes;
+use super::boxed::{Boxes, Order};
 use super::{Locked, Manager, Wanted};
 use crate::error::{Error, printable, reason};
 use crate::host::Facts;
@@ -85,16 +85,33 @@ impl Store {
     ///
     /// # Errors
     /// It does not answer, or the store cannot be used.
-    pub fn for_preparing(facts: &Facts, manager: Manager) -> Result<Self, Error> {
+    pub fn for_preparing(facts: &Facts, manager: Manager, boxes: &Boxes) -> Result<Self, Error> {
         let mut store = Store::of(facts, manager);
         if manager == Manager::Npm && store.node.is_none() {
-            private_folder(&store.root).map_err(|error| unusable(&store.root, &error))?;
             store.node = match Node::find(&facts.runtime) {
                 None => Some(Abi::of_machine()),
-                Some(node) => Some(node.ask(&store.root)?),
+                Some(node) => Some(store.ask(&node, boxes)?),
             };
         }
         Ok(store)
+    }
+
+    /// In a box that sees and reaches nothing: whatever a path may call `node` is not ours.
+    fn ask(&self, node: &Node, boxes: &Boxes) -> Result<Abi, Error> {
+        private_folder(&self.root).map_err(|error| unusable(&self.root, &error))?;
+        let _turn = self.turn(&self.root.join("node.turn"), || boxes.check())?;
+        let notes = self.root.join("node.notes");
+        private_folder(&notes).map_err(|error| unusable(&notes, &error))?;
+        let answer = node.ask(&self.root, |command| {
+            boxes.run(&Order {
+                command,
+                cwd: "/".into(),
+                notes: notes.clone(),
+                ..Order::default()
+            })
+        });
+        let _ = fs::remove_dir_all(&notes);
+        answer
     }
 
     /// What packages are prepared for now.

@@ -42,7 +42,7 @@ pub enum Step {
     JoinGroups,
     /// Overwrite the caller's arguments and environment, which /proc/1 would show (bubblewrap leaks secrets so).
     ForgetCaller,
-    /// The whole box: see [`DIES_BEFORE`].
+    /// Let the kernel kill the box before what is the user's own, when memory is short: see [`DIES_BEFORE`].
     DieBeforeOthers,
     /// Die when the supervisor dies: directly after the change of ids, which would clear the death signal
     /// (PR_SET_PDEATHSIG(2const)). Until then, the end of the channel to the supervisor says the same.
