@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::vec;
 
-use super::super::sockets::{self, TcpState, tcp_socket};
+use super::super::sockets::{self, TcpState};
 use super::pending::Waiting;
 use super::route::{Refused, Route, judged, route};
 use super::*;
@@ -195,7 +195,9 @@ impl Broker {
         };
         let (socket, family) = match (self.fresh_socket(family), to) {
             // A host without IPv6 has no IPv6 sockets, and its servers use them for IPv4 all the same.
-            (Err(Errno::EAFNOSUPPORT), SocketAddr::V4(_)) => (tcp_socket(libc::AF_INET)?, libc::AF_INET),
+            (Err(Errno::EAFNOSUPPORT), SocketAddr::V4(_)) => {
+                (self.host_socket(libc::AF_INET)?, libc::AF_INET)
+            }
             (socket, _) => (socket?, family),
         };
         self.wanted = Some(family);
@@ -221,14 +223,21 @@ impl Broker {
     fn fresh_socket(&mut self, family: i32) -> nix::Result<OwnedFd> {
         match self.spare.take() {
             Some((of, socket)) if of == family => Ok(socket),
-            _ => tcp_socket(family),
+            _ => self.host_socket(family),
+        }
+    }
+
+    fn host_socket(&self, family: i32) -> nix::Result<OwnedFd> {
+        match self.ground.holds_ports {
+            true => hold::socket(family),
+            false => sockets::tcp_socket(family),
         }
     }
 
     /// Makes a socket for the next connection while nobody waits for it.
     pub(super) fn prepare_socket(&mut self) {
         if let (None, Some(family)) = (&self.spare, self.wanted) {
-            self.spare = tcp_socket(family).ok().map(|socket| (family, socket));
+            self.spare = self.host_socket(family).ok().map(|socket| (family, socket));
         }
     }
 

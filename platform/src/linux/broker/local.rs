@@ -85,8 +85,8 @@ impl Broker {
     /// An address of the box's own network is taken for the server. Sockets of the host's network take none.
     ///
     /// A Unix socket's file must be made by the server itself, as its user and under its Landlock rules. Should its
-    /// descriptor become another before the kernel looks again, Landlock denies the bind of a TCP socket, and none of
-    /// the host's network is of another kind.
+    /// descriptor become another before the kernel looks again, Landlock denies the bind of a TCP socket, or [`hold`] has
+    /// bound it for good; and none of the host's network is of another kind.
     pub(super) fn bind(&mut self, notification: &Notification) -> nix::Result<Answer> {
         let call = self.call(notification)?;
         if !call.socket.is_internet() {

@@ -16,6 +16,7 @@ mod dial;
 mod duplicate;
 mod files;
 mod ground;
+mod hold;
 mod identity;
 mod local;
 mod observe;
