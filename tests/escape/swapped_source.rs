@@ -9,10 +9,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::common::{Host, binaries, hosts, words};
+use crate::common::{Host, binaries, hosts, slowness, words};
 
 /// Of the whole test, over all users.
-const RACE: Duration = Duration::from_secs(10);
+fn race() -> Duration {
+    Duration::from_secs(10) * slowness()
+}
 
 /// `work/source` is a folder or, every other moment, a link to the folder of the secret.
 #[test]
@@ -39,7 +41,7 @@ fn a_swapped_source_never_shows_what_the_link_points_to() {
         );
         let before = names(host);
         let (mut shown, mut refused) = (0, 0);
-        let swaps = while_swapped(&source, &work.join("link"), RACE / hosts.len() as u32, || {
+        let swaps = while_swapped(&source, &work.join("link"), race() / hosts.len() as u32, || {
             let answer = host.boxed(&flags, &["read", "/data/file"]);
             match answer.code {
                 Some(125) => refused += 1,
