@@ -267,7 +267,7 @@ fn collect(
     let Some((program, rest)) = argv.split_first().filter(|_| depth > 0) else {
         return;
     };
-    if let Some(words) = of_shell(argv) {
+    if let Some(words) = of_shell(argv).filter(|words| launched(words).is_some()) {
         return collect(&words, resolve, depth - 1, names);
     }
     let base = program_name(program);
