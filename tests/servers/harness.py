@@ -18,6 +18,9 @@ MCP_SANDBOX = os.environ.get("MCP_SANDBOX") or str(HERE.parents[1] / "target/rel
 # What package managers are told by the environment about registries and how to get there.
 OF_MANAGERS = re.compile(r"npm_config_.+|pip_.+|uv_.+|node_extra_ca_certs|ssl_cert_(file|dir)|(https?|all|no)_proxy", re.IGNORECASE)
 
+# How rich begins a line of a log: with the time, or with blanks where it is that of the line before.
+TIME = re.compile(r"^(\[\d\d/\d\d/\d\d \d\d:\d\d:\d\d\]| {19}) (?=[A-Z]+ )")
+
 CLIENTS = {
     "python": [sys.executable, str(HERE / "client.py")],
     "typescript": ["node", str(HERE / "client.mjs")],
@@ -115,7 +118,7 @@ class Case:
             prompts=self.prompts,
         )
         text = json.dumps(
-            {"transcript": session.transcript, "stderr": session.stderr.splitlines()}, indent=1, sort_keys=True
+            {"transcript": session.transcript, "stderr": [TIME.sub("[TIME] ", line) for line in session.stderr.splitlines()]}, indent=1, sort_keys=True
         )
         for pattern, replacement in [[re.escape(str(work)), "WORK"], *self.normalise]:
             text = re.sub(pattern, replacement, text)
