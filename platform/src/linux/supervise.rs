@@ -47,6 +47,8 @@ const GRACE_WITHOUT_CLIENT: Duration = Duration::from_millis(500);
 
 /// A wait that is worth giving memory back for: what the loop needs then is mapped again some microseconds later.
 const LONG: Duration = Duration::from_millis(150);
+/// How often at least, where no wait is that long.
+const AGAIN: Duration = Duration::from_millis(250);
 
 /// The signals that ask for the end.
 const STOPPING: [Signal; 3] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP];
@@ -106,12 +108,15 @@ impl Sandbox {
         mut client: Option<OwnedFd>,
         grace: Duration,
     ) -> nix::Result<Option<Report>> {
-        let mut deadline = None;
+        let (mut deadline, mut released) = (None, None);
         loop {
             let due = self.limits.as_ref().map(|limits| limits.due(Instant::now()));
             let next = [deadline, due].into_iter().flatten().min();
-            if next.is_none_or(|next| next > Instant::now() + LONG) && self.terminal.is_none() {
+            let now = Instant::now();
+            let long = next.is_none_or(|next| next > now + LONG);
+            if (long || released.is_none_or(|then| now > then + AGAIN)) && self.terminal.is_none() {
                 sys::release_code();
+                released = Some(now);
             }
             let awake = self.wait(signals, client.as_ref(), next)?;
             self.terminal.take_if(|relay| !relay.serve(awake.terminal));
