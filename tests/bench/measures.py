@@ -166,6 +166,8 @@ def resident(rounds: int | None, pss) -> list[Row]:
         with Session(VARIANTS[name]([cat])) as session:
             session.send(b"ready\n")
             session.line()
+            # What stays, not what the launch has left.
+            time.sleep(1)
             tree = descendants(session.process.pid)
             return sum(pss(pid) for pid, program in tree.items() if program != "cat") * 1024 / 1e6
 
