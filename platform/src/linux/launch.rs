@@ -322,11 +322,11 @@ fn ground(
     };
     let user = ids(plan).ok_or(Errno::EINVAL)?;
     let keeps = plan.server.iter().any(keeps);
-    let ground = Ground::new(network, &records.denials, opened, user, keeps)?;
+    let ground = Ground::new(network, &records.denials, opened, user, keeps, plan.landlock_abi)?;
     let observes = |step: &Step| matches!(step, Step::Filter { observe: true, .. });
     let observed = plan.server.iter().any(observes).then(|| records.observed.clone());
     let ground = ground.observing(observed);
-    Ok(Some(ground.with_files(plan.files.as_ref(), plan.landlock_abi)))
+    Ok(Some(ground.with_files(plan.files.as_ref())))
 }
 
 impl Sandbox {

@@ -228,7 +228,7 @@ impl Broker {
     }
 
     fn host_socket(&self, family: i32) -> nix::Result<OwnedFd> {
-        match self.ground.holds_ports {
+        match hold::is_needed(self.ground.landlock_abi) {
             true => hold::socket(family),
             false => sockets::tcp_socket(family),
         }

@@ -25,8 +25,8 @@ pub struct Ground {
     pub(super) user: (u32, u32),
     /// The server keeps CAP_NET_BIND_SERVICE.
     pub(super) binds_low_ports: bool,
-    /// Landlock denies no bind(2) of TCP, as before its ABI 4: see [`super::hold`].
-    pub(super) holds_ports: bool,
+    /// The version of the kernel's Landlock.
+    pub(super) landlock_abi: u32,
     /// For calls on files, if any are the broker's.
     pub(super) desk: Option<Desk>,
     /// Where it is written down what the server uses, if it is.
@@ -51,6 +51,7 @@ impl Ground {
         opened: Opened,
         user: (u32, u32),
         binds_low_ports: bool,
+        landlock_abi: u32,
     ) -> nix::Result<Self> {
         let network = Arc::new(network.clone());
         let boxed = NetworkCookie::of(opened.boxed.as_fd())?;
@@ -65,7 +66,7 @@ impl Ground {
             boxed,
             user,
             binds_low_ports,
-            holds_ports: true,
+            landlock_abi,
             desk: None,
             observed: None,
             network,
@@ -80,10 +81,9 @@ impl Ground {
         self
     }
 
-    /// With calls on files to be answered as well, and what the kernel's Landlock handles by itself.
-    pub fn with_files(mut self, files: Option<&Files>, landlock_abi: u32) -> Self {
-        self.holds_ports = landlock_abi < 4;
-        self.desk = files.map(|files| Desk::new(files, &self.denials, landlock_abi));
+    /// With calls on files to be answered as well.
+    pub fn with_files(mut self, files: Option<&Files>) -> Self {
+        self.desk = files.map(|files| Desk::new(files, &self.denials, self.landlock_abi));
         self
     }
 }

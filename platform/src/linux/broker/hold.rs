@@ -1,5 +1,4 @@
-//! Sockets of the host's network that bind(2) has no effect on, for kernels whose Landlock denies none (before its ABI 4,
-//! Linux 6.7).
+//! Sockets of the host's network that bind(2) has no effect on, for kernels whose Landlock denies none.
 //!
 //! The kernel refuses to bind a socket that is bound (EINVAL). A port that it has chosen itself it takes back as soon as
 //! the connection has failed or is over; one that was asked for stays the socket's own (SOCK_BINDPORT_LOCK of the kernel).
@@ -15,6 +14,11 @@ use super::address;
 
 /// How often a port may be taken by somebody else in that moment.
 const TIMES: u32 = 16;
+
+/// Whether Landlock leaves bind(2) of TCP alone, as before its ABI 4 (Linux 6.7).
+pub fn is_needed(landlock_abi: u32) -> bool {
+    landlock_abi < 4
+}
 
 /// A new TCP socket of this process' network, non-blocking, with a port for good.
 ///

@@ -150,6 +150,13 @@ fn serve(channel: BorrowedFd, port: u16) -> Result<(), Trouble> {
         inspector: None,
     };
     let user = (getuid().as_raw(), getgid().as_raw());
-    let ground = Ground::new(&network, &Denials::new(|_| {}, |_| {}), opened, user, false)?;
+    let ground = Ground::new(
+        &network,
+        &Denials::new(|_| {}, |_| {}),
+        opened,
+        user,
+        false,
+        sys::landlock_abi(),
+    )?;
     Ok(broker::start(listener, ground)?)
 }
