@@ -86,6 +86,7 @@ impl Sandbox {
         if self.terminal.is_none() {
             release_standard_streams();
         }
+        sys::release_code();
         let end = self.watch(&signals, client, grace).map_err(lost)?;
         if let Some(relay) = self.terminal.take() {
             relay.finish(|| stop_asked(&signals));
@@ -108,15 +109,17 @@ impl Sandbox {
         mut client: Option<OwnedFd>,
         grace: Duration,
     ) -> nix::Result<Option<Report>> {
-        let (mut deadline, mut released) = (None, None);
+        let mut deadline = None;
+        let mut released = Instant::now();
         loop {
-            let due = self.limits.as_ref().map(|limits| limits.due(Instant::now()));
-            let next = [deadline, due].into_iter().flatten().min();
             let now = Instant::now();
+            let due = self.limits.as_ref().map(|limits| limits.due(now));
+            let next = [deadline, due].into_iter().flatten().min();
             let long = next.is_none_or(|next| next > now + LONG);
-            if (long || released.is_none_or(|then| now > then + AGAIN)) && self.terminal.is_none() {
+            // A relay would have it mapped again with every piece.
+            if (long || now > released + AGAIN) && self.terminal.is_none() {
                 sys::release_code();
-                released = Some(now);
+                released = now;
             }
             let awake = self.wait(signals, client.as_ref(), next)?;
             self.terminal.take_if(|relay| !relay.serve(awake.terminal));
