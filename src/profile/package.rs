@@ -202,7 +202,7 @@ pub fn launched(argv: &[OsString]) -> Option<Launched<'_>> {
     Some(launched)
 }
 
-/// The words of `sh -c 'WORD …'`, where the shell would do nothing but start them: none of them is quoted, expanded or
+/// The words of `sh -c 'LAUNCHER …'`, where the shell would do nothing but start them: none of them is quoted, expanded or
 /// assigned, and nothing comes before or after.
 pub fn of_shell(argv: &[OsString]) -> Option<Vec<OsString>> {
     // A login shell reads the user's files first, which decide where a program is, and zsh always does.
@@ -216,12 +216,13 @@ pub fn of_shell(argv: &[OsString]) -> Option<Vec<OsString>> {
     let words: Vec<&str> = text.split(' ').filter(|word| !word.is_empty()).collect();
     let words = words.strip_prefix(&["exec"]).unwrap_or(&words);
     let starts = words.first().is_some_and(|first| !first.contains('='));
-    (starts && text.chars().all(plain)).then(|| words.iter().map(OsString::from).collect())
+    let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+    (starts && text.chars().all(plain) && launched(&words).is_some()).then_some(words)
 }
 
 /// The launcher that a shell's text names, where the shell has to be left to start it.
 pub fn behind_shell(argv: &[OsString]) -> Option<&'static str> {
-    if of_shell(argv).is_some_and(|words| launched(&words).is_some()) {
+    if of_shell(argv).is_some() {
         return None;
     }
     let (text, _) = shell_text(argv, |option| option.starts_with('-') && option.ends_with('c'))?;
@@ -267,7 +268,7 @@ fn collect(
     let Some((program, rest)) = argv.split_first().filter(|_| depth > 0) else {
         return;
     };
-    if let Some(words) = of_shell(argv).filter(|words| launched(words).is_some()) {
+    if let Some(words) = of_shell(argv) {
         return collect(&words, resolve, depth - 1, names);
     }
     let base = program_name(program);
