@@ -4,6 +4,7 @@
 //! is done about it (the platform package), what a person reads ([`commands`], [`error`]). Beside it stand the
 //! configuration files of MCP clients ([`clients`], [`edit`], [`wrap`]).
 
+mod child;
 pub mod cli;
 pub mod clients;
 pub mod commands;

@@ -4,16 +4,16 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use mcp_sandbox_platform::quote;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::lint::FOUND;
 use super::{lint as lint_command, out};
+use crate::child;
 use crate::cli::{PolicyArgs, Probe};
 use crate::error::{Error, printable, reason};
 use crate::host::Facts;
@@ -81,7 +81,8 @@ fn conversation(args: &Probe, status: &Path) -> Result<Said, Error> {
         Ok((hello, lists))
     });
     if !session.end(TIME_TO_END) {
-        terminate(&server);
+        // The box ends the server before it ends itself.
+        child::signal(&server, Signal::SIGTERM);
     }
     session.forget();
     let _ = server.wait();
@@ -92,12 +93,6 @@ fn conversation(args: &Probe, status: &Path) -> Result<Said, Error> {
         strays: session.strays,
         stray: session.stray.into(),
     })
-}
-
-/// The box ends the server before it ends itself.
-fn terminate(server: &Child) {
-    let pid = i32::try_from(server.id()).map(Pid::from_raw);
-    let _ = pid.map(|pid| kill(pid, Signal::SIGTERM));
 }
 
 /// Our own `run`, so that the server is started exactly as it will be.

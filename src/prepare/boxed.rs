@@ -10,11 +10,11 @@ use std::thread;
 
 use mcp_sandbox_platform::quote;
 use nix::poll::{PollFd, PollFlags, poll};
-use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::unistd::Pid;
 use serde::Deserialize;
 
+use crate::child;
 use crate::error::{Error, reason};
 
 /// What every box has that prepares packages. A manager unpacks much, and compilers of install scripts take memory; the
@@ -173,9 +173,7 @@ impl Boxes {
             let _ = poll(&mut fds, LOOK);
             if let Some(signal) = self.signalled() {
                 told = true;
-                // It is our child and not yet waited for, so the number is still its own.
-                let pid = i32::try_from(child.id()).map(Pid::from_raw);
-                let _ = pid.map(|pid| kill(pid, signal));
+                child::signal(child, signal);
             }
         }
     }

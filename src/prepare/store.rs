@@ -87,11 +87,10 @@ impl Store {
     /// It does not answer, or the store cannot be used.
     pub fn for_preparing(facts: &Facts, manager: Manager, boxes: &Boxes) -> Result<Self, Error> {
         let mut store = Store::of(facts, manager);
-        if manager == Manager::Npm && store.node.is_none() {
-            store.node = match Node::find(&facts.runtime) {
-                None => Some(Abi::of_machine()),
-                Some(node) => Some(store.ask(&node, boxes)?),
-            };
+        if store.abi(manager).is_none()
+            && let Some(node) = Node::find(&facts.runtime)
+        {
+            store.node = Some(store.ask(&node, boxes)?);
         }
         Ok(store)
     }

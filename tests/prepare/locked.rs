@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
 
 use crate::common::ordinary_host;
 use crate::stage::{Stage, said, spawn};
@@ -164,11 +165,17 @@ fn another_node_gets_the_locked_package_anew() {
     stage.forget();
     stage.mode("newer @test/server");
 
-    // One that says it is another, and takes other addons.
-    let node = "#!/bin/sh\n[ \"$1\" = -p ] && exec echo 9999\nexec /usr/bin/node \"$@\"\n";
-    stage.host.directory("other");
-    let node = stage.host.file("other/node", node);
+    // One that says it is another, and takes other addons. Whatever is called so is asked in a box.
+    let mark = stage.host.directory("other").join("mark");
+    let node = format!(
+        "#!/bin/sh\n[ \"$1\" = -p ] && {{ touch {}; exec echo 9999; }}\nexec /usr/bin/node \"$@\"\n",
+        mark.display()
+    );
+    let node = stage.host.file("other/node", &node);
     fs::set_permissions(&node, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let bare = Command::new(&node).arg("-p").status();
+    assert!(bare.expect("a shell").success() && mark.exists());
+    fs::remove_file(&mark).expect("it is ours");
     let start = |other: bool| {
         let mut command = stage.sandbox(&["run", "--quiet", "--", "npx", "-y", "@test/server", &stage.port]);
         if other {
@@ -181,6 +188,7 @@ fn another_node_gets_the_locked_package_anew() {
     assert!(stage.asked().contains("server-1.0.0.tgz"), "{}", stage.asked());
     assert_eq!(fs::read_to_string(stage.lock()).expect("the lock file"), lock);
     assert_eq!(stage.prepared("npm").len(), 2);
+    assert!(!mark.exists());
     // Each has its own from now on.
     stage.forget();
     assert_eq!(start(true)["version"], "1.0.0");
