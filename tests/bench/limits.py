@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 from statistics import median
 
+from measures import ratios, spawn_and_wait
+
 HERE = Path(__file__).resolve().parent
 SANDBOX = os.environ.get("MCP_SANDBOX") or str(HERE.parents[1] / "target/release/mcp-sandbox")
 SECONDS = 20
@@ -50,15 +52,11 @@ def main() -> None:
 
 
 def launches(profiles: dict[str, Path], rounds: int) -> None:
-    taken = {name: [] for name in profiles}
-    for index in range(rounds):
-        for name in sorted(profiles, reverse=index % 2 == 1):
-            start = time.perf_counter()
-            subprocess.run([SANDBOX, "run", "-q", "-p", profiles[name], "--", "true"], stdin=subprocess.DEVNULL, check=True)
-            taken[name].append(time.perf_counter() - start)
+    commands = {name: [SANDBOX, "run", "-q", "-p", str(profile), "--", "/bin/true"] for name, profile in profiles.items()}
+    taken = spawn_and_wait(commands, rounds)
     for name in profiles:
-        ratios = [with_it / without for with_it, without in zip(taken[name], taken["none"], strict=True)]
-        print(f"launch, {name}: {median(taken[name]) * 1000:.2f} ms, {median(ratios):.3f} x none, {rounds} rounds")
+        ratio = median(ratios(taken[name], taken["none"]))
+        print(f"launch, {name}: {median(taken[name]):.2f} ms, {ratio:.3f} x none, {rounds} rounds")
 
 
 def watching(profile: Path) -> float:

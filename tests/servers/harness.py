@@ -19,7 +19,7 @@ MCP_SANDBOX = os.environ.get("MCP_SANDBOX") or str(HERE.parents[1] / "target/rel
 OF_MANAGERS = re.compile(r"npm_config_.+|pip_.+|uv_.+|node_extra_ca_certs|ssl_cert_(file|dir)|(https?|all|no)_proxy", re.IGNORECASE)
 
 # How rich begins a line of a log: with the time, or with blanks where it is that of the line before.
-TIME = re.compile(r"^(\[\d\d/\d\d/\d\d \d\d:\d\d:\d\d\]| {19}) (?=[A-Z]+ )")
+TIME = [r'(?m)^(  ")(\[\d\d/\d\d/\d\d \d\d:\d\d:\d\d\]| {19}) (?=[A-Z]+ )', r"\1[TIME] "]
 
 CLIENTS = {
     "python": [sys.executable, str(HERE / "client.py")],
@@ -118,9 +118,9 @@ class Case:
             prompts=self.prompts,
         )
         text = json.dumps(
-            {"transcript": session.transcript, "stderr": [TIME.sub("[TIME] ", line) for line in session.stderr.splitlines()]}, indent=1, sort_keys=True
+            {"transcript": session.transcript, "stderr": session.stderr.splitlines()}, indent=1, sort_keys=True
         )
-        for pattern, replacement in [[re.escape(str(work)), "WORK"], *self.normalise]:
+        for pattern, replacement in [[re.escape(str(work)), "WORK"], TIME, *self.normalise]:
             text = re.sub(pattern, replacement, text)
         return session, text
 

@@ -42,6 +42,8 @@ NO_REGISTRY = {
     "UV_DEFAULT_INDEX": "http://127.0.0.1:1/simple/",
 }
 COLD_SECONDS, WARM_SECONDS = 900, 120
+# The system's Python, not the caller's pyenv: a box shows nothing of root's home.
+PATH = f"{os.path.dirname(shutil.which('node'))}:/usr/local/bin:/usr/bin:/bin"
 
 
 @dataclass
@@ -147,9 +149,7 @@ def of_installed(request, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def of_launched(request, tmp_path_factory):
-    # The system's Python, not the caller's pyenv: a box shows nothing of root's home.
-    path = f"{os.path.dirname(shutil.which('node'))}:/usr/local/bin:/usr/bin:/bin"
-    env = of_managers(os.environ) | {"PATH": path}
+    env = of_managers(os.environ) | {"PATH": PATH}
     yield from all_at_once(request, tmp_path_factory, "of_launched", launched, env)
 
 
@@ -161,25 +161,21 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("name", [name for name, case in CASES.items() if every or case.get("regular")])
 
 
-def check(name, start):
-    assert CASES[name]["tool"] in start.tools
-    assert f'profile "{name}" (it fits the command)' in start.stderr
+def check(name, cold, warm):
+    print(f"{name}: cold {cold.seconds:.1f} s, warm {warm.seconds:.1f} s")
+    for start in (cold, warm):
+        assert CASES[name]["tool"] in start.tools
+        assert f'profile "{name}" (it fits the command)' in start.stderr
+    assert cold.tools == warm.tools
 
 
 def test_the_installed_server_starts_in_its_profile_cold_and_warm(name, of_installed):
-    cold, warm = of_installed[name].result()
-    print(f"{name}: cold {cold.seconds:.1f} s, warm {warm.seconds:.1f} s")
-    check(name, cold)
-    check(name, warm)
-    assert cold.tools == warm.tools
+    check(name, *of_installed[name].result())
 
 
 def test_the_launched_server_starts_in_its_profile_cold_and_warm_without_a_registry(name, of_launched):
     cold, warm = of_launched[name].result()
-    print(f"{name}: cold {cold.seconds:.1f} s, warm {warm.seconds:.1f} s")
-    check(name, cold)
-    check(name, warm)
-    assert cold.tools == warm.tools
+    check(name, cold, warm)
     assert "mcp-sandbox: preparing" in cold.stderr
     assert "mcp-sandbox: preparing" not in warm.stderr
 
@@ -192,17 +188,16 @@ def test_uv_downloads_where_it_is_installed(tmp_path):
         (tools / tool).symlink_to(VENV / tool)
     env = of_managers(os.environ) | {"PATH": f"{tools}:/usr/local/bin:/usr/bin:/bin"}
     command = [MCP_SANDBOX, "run", "--", *launched(CASES["time"])]
-    check("time", answers(command, env, home, COLD_SECONDS))
+    cold = answers(command, env, home, COLD_SECONDS)
     [settings] = home.glob(".cache/mcp-sandbox/packages/python/mcp-server-time@*/pyvenv.cfg")
     assert "uv = " in settings.read_text()
-    check("time", answers(command, env | NO_REGISTRY, home, WARM_SECONDS))
+    check("time", cold, answers(command, env | NO_REGISTRY, home, WARM_SECONDS))
 
 
 @pytest.mark.parametrize("name", ["slack", "time"])
 def test_a_cold_start_needs_the_registry(name, tmp_path):
     case = CASES[name]
-    path = f"{os.path.dirname(shutil.which('node'))}:/usr/local/bin:/usr/bin:/bin"
-    env = {"PATH": path, "HOME": str(tmp_path), **case.get("env", {}), **of_managers(os.environ)}
+    env = {"PATH": PATH, "HOME": str(tmp_path), **case.get("env", {}), **of_managers(os.environ)}
     command = [MCP_SANDBOX, "run", "--", *launched(case)]
     done = subprocess.run(
         command, env={**env, **NO_REGISTRY}, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True
