@@ -97,6 +97,7 @@ fn an_index_with_a_login_is_asked_with_it_and_the_server_does_not_see_it() {
 
         // The control: the same program, started from the same folder with what `prepare` was given.
         let folder = &stage.prepared("python")[0];
+        assert!(!folder.join("report.json").exists(), "it would name the index");
         let mut bare = stage.command(folder.join("bin/py-seeker"));
         let bare = bare
             .env("PIP_INDEX_URL", "http://me:pip-s3cret@localhost/")

@@ -133,7 +133,7 @@ impl Tool for Pip {
             let outcome = job.boxes.run(&order)?;
             if outcome.succeeded {
                 let found = requirements(&report);
-                // It names the index, with whatever login is part of that.
+                // It names the index, and is no part of the package.
                 let _ = fs::remove_file(&report);
                 return found;
             }
