@@ -18,7 +18,8 @@ use seccompiler::{
 };
 
 use super::filter::{
-    ALLOWED, ARGUMENTS, Argument, BROKERED, CHANGES, OPENS, REFUSED, SPAWN, TOLD, conditional_names,
+    ALLOWED, ARGUMENTS, Argument, BROKERED, CHANGES, OPENS, REFUSED, SET_OPTION, SPAWN, TOLD, TOLD_OPTIONS,
+    conditional_names,
 };
 use super::numbers::number;
 use super::places::Brokered;
@@ -109,7 +110,9 @@ fn program(spawn: bool, broker: bool, files: Brokered) -> Result<Program> {
             };
             Ok((rules, answer.number()))
         });
-        program.decide_by_arguments(name, conditions.collect::<Result<_>>()?)?;
+        let told = broker && name == "setsockopt";
+        let at_last = told.then(|| not_both(SET_OPTION, TOLD_OPTIONS)).transpose()?;
+        program.decide_by_arguments(name, conditions.collect::<Result<_>>()?, at_last)?;
     }
     if files.any() {
         program.hand_over_files(files)?;
@@ -210,11 +213,19 @@ impl Program {
         Ok(())
     }
 
-    fn decide_by_arguments(&mut self, name: &str, conditions: Vec<(Vec<SeccompRule>, i32)>) -> Result<()> {
+    /// Refuses the call where a condition is not met; one that meets them all passes, by `or_notify` if there are such
+    /// rules.
+    fn decide_by_arguments(
+        &mut self,
+        name: &str,
+        conditions: Vec<(Vec<SeccompRule>, i32)>,
+        at_last: Option<Vec<SeccompRule>>,
+    ) -> Result<()> {
         let Some(number) = number(name) else { return Ok(()) };
         self.verdicts
             .insert(number as u32, Verdict::Arguments(self.sections.len()));
-        let mut whole = BpfProgram::new();
+        let at_last = at_last.map(|rules| or_notify([(number, rules)].into()));
+        let mut whole = at_last.transpose()?.unwrap_or_default();
         // From the last to the first, since each leads to what follows it.
         for (rules, errno) in conditions.into_iter().rev() {
             let mut section = section([(number, rules)].into(), errno)?;
@@ -629,7 +640,7 @@ mod tests {
                 errno(libc::EPERM)
             );
             assert_eq!(
-                call(true, "setsockopt", arguments(libc::IPPROTO_TCP, name)),
+                call(true, "setsockopt", arguments(libc::SOL_UDP, name)),
                 ALLOW
             );
         }
@@ -637,6 +648,29 @@ mod tests {
             call(true, "setsockopt", [3, 1, libc::SO_KEEPALIVE as u64, 0, 0, 0]),
             ALLOW
         );
+    }
+
+    #[test]
+    fn the_broker_is_told_of_options_that_few_set() {
+        let options = TOLD_OPTIONS.iter().map(|(level, name)| (*level, *name, true));
+        let common = [
+            (6, libc::TCP_NODELAY as u32, false),
+            (1, libc::SO_KEEPALIVE as u32, false),
+        ];
+        let of_other_level = [(17, libc::TCP_SYNCNT as u32, false)];
+        for (level, name, told) in options.chain(common).chain(of_other_level) {
+            for broker in [true, false] {
+                let program = server(true, broker, Brokered::default()).unwrap();
+                let arguments = [3, u64::from(level) | 1 << 32, name.into(), 0, 0, 0];
+                let expected = if told && broker {
+                    libc::SECCOMP_RET_USER_NOTIF
+                } else {
+                    ALLOW
+                };
+                let found = run(&program, ARCH, libc::SYS_setsockopt as u32, arguments);
+                assert_eq!(found, expected, "{level} {name} {broker}");
+            }
+        }
     }
 
     #[test]

@@ -366,6 +366,35 @@ pub const TOLD: Group = Group {
     calls: &["epoll_create", "epoll_create1"],
 };
 
+/// Which arguments of setsockopt(2) are the option's level and number.
+pub const SET_OPTION: [u8; 2] = [1, 2];
+
+/// Options of sockets, a level and a number each, that the broker is told of when one is set: few programs do, so a
+/// connection need not be asked for each of them. The kernel sets them. The names are those of socket(7), tcp(7), ip(7) and
+/// ipv6(7).
+pub const TOLD_OPTIONS: &[(u32, u32)] = &[
+    // SO_SNDBUF, SO_RCVBUF, SO_OOBINLINE, SO_PRIORITY, SO_RCVLOWAT, SO_TIMESTAMP, SO_ZEROCOPY
+    (1, 7),
+    (1, 8),
+    (1, 10),
+    (1, 12),
+    (1, 18),
+    (1, 29),
+    (1, 60),
+    // TCP_SYNCNT, TCP_LINGER2, TCP_CONGESTION, TCP_USER_TIMEOUT, TCP_NOTSENT_LOWAT
+    (6, 7),
+    (6, 8),
+    (6, 13),
+    (6, 18),
+    (6, 25),
+    // IP_TOS, IP_TTL
+    (0, 1),
+    (0, 2),
+    // IPV6_UNICAST_HOPS, IPV6_TCLASS
+    (41, 16),
+    (41, 67),
+];
+
 /// Calls that change files or their names; the broker performs them where a mount is writable.
 pub const CHANGES: Group = Group {
     reason: "what changes a file or its name; the broker decides which",
@@ -504,7 +533,7 @@ pub const ARGUMENTS: &[(&str, Argument, Answer)] = &[
     (
         "setsockopt",
         Argument::NotBoth {
-            indexes: [1, 2],
+            indexes: SET_OPTION,
             pairs: &[(0, 4), (41, 57), (41, 5), (41, 6), (1, 25), (1, 62)],
         },
         Answer::NotPermitted,

@@ -449,7 +449,7 @@ fn interface_request(name: &[u8]) -> libc::ifreq {
 fn interface_ioctl(call: libc::Ioctl, request: &libc::ifreq) -> Result<OwnedFd> {
     let socket = nix::sys::socket::socket(
         nix::sys::socket::AddressFamily::Inet,
-        nix::sys::socket::SockType::Datagram,
+        nix::sys::socket::SockType::Stream,
         nix::sys::socket::SockFlag::SOCK_CLOEXEC,
         None,
     )?;

@@ -19,7 +19,6 @@ pub struct Dial {
     current: Option<SocketAddr>,
     name: Option<Name>,
     close_on_exec: bool,
-    patience: Option<Duration>,
 }
 
 /// How long one address of several is tried before the next.
@@ -134,11 +133,9 @@ impl Broker {
             self.failed.retain(|_, at| at.elapsed() < AVOIDED);
             addresses.sort_by_key(|address| self.failed.contains_key(&address.ip()));
         }
-        let blocking = call.is_blocking();
         let close_on_exec = self.callers.closes_on_exec(call.notification.thread, call.number);
         self.try_next(Dial {
             close_on_exec,
-            patience: blocking.then(|| options::patience(call.fd.as_fd())).flatten(),
             addresses: addresses.into_iter(),
             current: None,
             name,
@@ -201,13 +198,7 @@ impl Broker {
             (socket, _) => (socket?, family),
         };
         self.wanted = Some(family);
-        let own = call.socket.family;
-        let fresh = &mut self.options[usize::from(own == libc::AF_INET6)];
-        let fresh = match fresh {
-            Some(fresh) => fresh,
-            None => fresh.insert(Options::of_family(own)?),
-        };
-        fresh.carry(call.fd.as_fd(), socket.as_fd());
+        self.options.carry(call.fd.as_fd(), socket.as_fd());
         let connected = match sockets::connect(socket.as_fd(), &address::bytes(family, to)) {
             Ok(()) => true,
             Err(Errno::EINPROGRESS) => false,
@@ -296,9 +287,10 @@ impl Broker {
     }
 
     fn await_dial(&mut self, dial: Dial) -> Answer {
+        let own = options::patience(dial.call.fd.as_fd());
         let patience = match dial.addresses.len() {
-            0 => dial.patience,
-            _ => Some(dial.patience.map_or(PATIENCE, |patience| patience.min(PATIENCE))),
+            0 => own,
+            _ => Some(own.map_or(PATIENCE, |own| own.min(PATIENCE))),
         };
         self.wait_for(Waiting::Dial(dial), patience)
     }

@@ -21,6 +21,8 @@ pub struct Ground {
     pub(super) denials: Denials,
     /// The network namespace of the box.
     pub(super) boxed: NetworkCookie,
+    /// A TCP socket of it that was told nothing.
+    pub(super) untold: OwnedFd,
     /// The user and group of the server.
     pub(super) user: (u32, u32),
     /// The server keeps CAP_NET_BIND_SERVICE.
@@ -35,6 +37,7 @@ pub struct Ground {
 
 /// Sockets that init has opened in the box's network.
 pub struct Opened {
+    /// One of TCP, of IPv4, that was told nothing.
     pub boxed: OwnedFd,
     pub stub: Option<StubSockets>,
     pub inspector: Option<OwnedFd>,
@@ -64,6 +67,7 @@ impl Ground {
             denials: denials.clone(),
             inspector,
             boxed,
+            untold: opened.boxed,
             user,
             binds_low_ports,
             landlock_abi,

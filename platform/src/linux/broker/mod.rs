@@ -38,7 +38,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use super::filter::TOLD;
+use super::filter::{SET_OPTION, TOLD};
 use super::notify::{Listener, Notification};
 use super::numbers::number;
 use super::sockets::{NetworkCookie, Socket};
@@ -70,8 +70,7 @@ struct Broker {
     pace: Pace,
     /// When the box last made an epoll instance, if it ever did.
     epoll_made: Option<Instant>,
-    /// By family, AF_INET and AF_INET6, once they were needed.
-    options: [Option<Options>; 2],
+    options: Options,
     /// Addresses that could not be connected to, and when.
     failed: HashMap<IpAddr, Instant>,
     /// Sockets that took their place when the call that they were made for had been interrupted.
@@ -144,7 +143,7 @@ impl Broker {
             witness: Witness::new()?,
             pace: Pace::new(),
             epoll_made: None,
-            options: [None, None],
+            options: Options::new(ground.untold.as_fd()),
             failed: HashMap::new(),
             unannounced: VecDeque::new(),
             wanted: None,
@@ -192,7 +191,6 @@ impl Broker {
         let Some(notification) = self.listener.receive()? else {
             return Ok(false);
         };
-        self.pace.called();
         self.handle(&notification);
         self.prepare_socket();
         self.pace.answered();
@@ -221,6 +219,7 @@ impl Broker {
             libc::SYS_connect => self.connect(notification),
             libc::SYS_bind => self.bind(notification),
             libc::SYS_listen => self.listen(notification),
+            libc::SYS_setsockopt => Ok(self.set_option(notification)),
             call if makes_epoll(call) => {
                 self.epoll_made = Some(Instant::now());
                 Ok(Answer::CarryOut)
@@ -231,12 +230,22 @@ impl Broker {
             {
                 Ok(Answer::CarryOut)
             }
-            _ => self.file(notification),
+            _ => {
+                self.pace.called();
+                self.file(notification)
+            }
         };
         self.finish(
             notification.id,
             answer.unwrap_or_else(|errno| Answer::Now(Err(errno))),
         );
+    }
+
+    /// The server is about to set an option that few programs set.
+    fn set_option(&mut self, notification: &Notification) -> Answer {
+        let [level, name] = SET_OPTION.map(|at| notification.arguments[usize::from(at)] as i32);
+        self.options.told(level, name);
+        Answer::CarryOut
     }
 
     fn finish(&mut self, id: u64, answer: Answer) {

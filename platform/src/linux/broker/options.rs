@@ -1,8 +1,9 @@
 //! What a socket was told before it was connected, told to the one that takes its place.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 
-use super::super::sockets::{self, option, set_option, tcp_socket};
+use super::super::filter::TOLD_OPTIONS;
+use super::super::sockets::{option, set_option};
 
 /// How the value of an option is carried over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,54 +55,71 @@ const CARRIED: &[(i32, i32, Value)] = &[
 /// A value as the kernel told it; the widest has 16 bytes.
 type Bytes = [u8; 16];
 
-/// The values of a socket that was told nothing, so that only what differs need be set.
-pub struct Options {
-    fresh: Vec<Option<Bytes>>,
+/// What is asked of a socket, and what it would say that was told nothing, so that only what differs need be set.
+pub struct Options(Vec<Carried>);
+
+struct Carried {
+    level: i32,
+    name: i32,
+    value: Value,
+    /// Unknown of an option that IPv4 does not have.
+    untold: Option<Bytes>,
+    /// Some socket of the box may have been told.
+    asked: bool,
 }
 
 impl Options {
-    /// Asks a new socket of the family.
-    pub fn of_family(family: i32) -> nix::Result<Self> {
-        let socket = tcp_socket(family)?;
-        Ok(Options {
-            fresh: values(socket.as_fd()),
-        })
+    /// With the values of a TCP socket of the box that was told nothing. They can be others than the host's, whose sockets
+    /// keep their own where the server has not asked for anything.
+    pub fn new(untold: BorrowedFd) -> Self {
+        let carried = |&(level, name, value): &(i32, i32, Value)| Carried {
+            level,
+            name,
+            value,
+            untold: option(untold, level, name).ok(),
+            asked: !TOLD_OPTIONS.contains(&(level as u32, name as u32)),
+        };
+        Options(CARRIED.iter().map(carried).collect())
     }
 
-    /// Gives `to` what `from` was told. What a socket of the family does not have, such as an IPv6 option on an IPv4
-    /// socket, is not asked for; what `to` does not take stays.
+    /// A socket of the box is about to be told this. From now on every one is asked for it.
+    pub fn told(&mut self, level: i32, name: i32) {
+        let of = |carried: &&mut Carried| (carried.level, carried.name) == (level, name);
+        self.0
+            .iter_mut()
+            .filter(of)
+            .for_each(|carried| carried.asked = true);
+    }
+
+    /// Gives `to` what `from` was told. What either does not have or take stays as it is.
     pub fn carry(&self, from: BorrowedFd, to: BorrowedFd) {
-        let values = CARRIED.iter().zip(&self.fresh);
-        for (&(level, name, value), fresh) in values {
-            let Some(fresh) = fresh else { continue };
-            match option::<Bytes>(from, level, name) {
-                Ok(told) if told != *fresh => set(to, level, name, value, &told),
+        for carried in self.0.iter().filter(|carried| carried.asked) {
+            match option::<Bytes>(from, carried.level, carried.name) {
+                Ok(told) if Some(told) != carried.untold => carried.set(to, &told),
                 _ => {}
             }
         }
     }
 }
 
-fn values(socket: BorrowedFd) -> Vec<Option<Bytes>> {
-    let read = |&(level, name, _): &(i32, i32, Value)| option(socket, level, name).ok();
-    CARRIED.iter().map(read).collect()
-}
-
-fn set(socket: BorrowedFd, level: i32, name: i32, value: Value, told: &Bytes) {
-    let [a, b, c, d, e, f, g, h, ..] = *told;
-    let number = i32::from_ne_bytes([a, b, c, d]);
-    // The value was accepted from the caller by the same kernel; one that is refused here leaves the default.
-    let _ = match value {
-        Value::Number => set_option(socket, level, name, &number),
-        Value::Buffer => set_option(socket, level, name, &(number / 2)),
-        Value::Linger => set_option(socket, level, name, &u64::from_ne_bytes([a, b, c, d, e, f, g, h])),
-        Value::Time | Value::Name => set_option(socket, level, name, told),
-    };
+impl Carried {
+    fn set(&self, socket: BorrowedFd, told: &Bytes) {
+        let Carried { level, name, .. } = *self;
+        let [a, b, c, d, e, f, g, h, ..] = *told;
+        let number = i32::from_ne_bytes([a, b, c, d]);
+        // The value was accepted from the caller by the same kernel; one that is refused here leaves the default.
+        let _ = match self.value {
+            Value::Number => set_option(socket, level, name, &number),
+            Value::Buffer => set_option(socket, level, name, &(number / 2)),
+            Value::Linger => set_option(socket, level, name, &u64::from_ne_bytes([a, b, c, d, e, f, g, h])),
+            Value::Time | Value::Name => set_option(socket, level, name, told),
+        };
+    }
 }
 
 /// How long a blocking connect(2) of this socket may take (SO_SNDTIMEO of socket(7)); nothing for as long as it takes.
 pub fn patience(socket: BorrowedFd) -> Option<std::time::Duration> {
-    let time: Bytes = sockets::option(socket, libc::SOL_SOCKET, libc::SO_SNDTIMEO).ok()?;
+    let time: Bytes = option(socket, libc::SOL_SOCKET, libc::SO_SNDTIMEO).ok()?;
     let (seconds, micros) = time.split_at(8);
     let seconds = u64::from_ne_bytes(seconds.try_into().ok()?);
     let micros = u64::from_ne_bytes(micros.try_into().ok()?);
@@ -112,18 +130,29 @@ pub fn patience(socket: BorrowedFd) -> Option<std::time::Duration> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::sockets::tcp_socket;
     use super::*;
     use nix::sys::socket::{setsockopt, sockopt};
+    use std::os::fd::{AsFd, OwnedFd};
     use std::time::Duration;
+
+    fn fresh(family: i32) -> OwnedFd {
+        tcp_socket(family).unwrap()
+    }
+
+    fn options() -> Options {
+        Options::new(fresh(libc::AF_INET).as_fd())
+    }
+
+    fn values(socket: &OwnedFd) -> Vec<Option<Bytes>> {
+        let read = |&(level, name, _): &(i32, i32, Value)| option(socket.as_fd(), level, name).ok();
+        CARRIED.iter().map(read).collect()
+    }
 
     #[test]
     fn what_was_set_is_carried_and_nothing_else() {
-        let (from, to) = (
-            tcp_socket(libc::AF_INET).unwrap(),
-            tcp_socket(libc::AF_INET).unwrap(),
-        );
+        let (from, to) = (fresh(libc::AF_INET), fresh(libc::AF_INET));
         setsockopt(&from, sockopt::TcpNoDelay, &true).unwrap();
-        setsockopt(&from, sockopt::RcvBuf, &50_000).unwrap();
         setsockopt(&from, sockopt::KeepAlive, &true).unwrap();
         setsockopt(&from, sockopt::TcpKeepIdle, &77).unwrap();
         let linger = libc::linger {
@@ -133,21 +162,63 @@ mod tests {
         setsockopt(&from, sockopt::Linger, &linger).unwrap();
         let time = nix::sys::time::TimeVal::new(7, 500_000);
         setsockopt(&from, sockopt::SendTimeout, &time).unwrap();
-        let options = Options::of_family(libc::AF_INET).unwrap();
-        options.carry(from.as_fd(), to.as_fd());
-        assert_eq!(values(from.as_fd()), values(to.as_fd()));
-        assert_ne!(values(to.as_fd()), options.fresh);
+        options().carry(from.as_fd(), to.as_fd());
+        assert_eq!(values(&from), values(&to));
+        assert_ne!(values(&to), values(&fresh(libc::AF_INET)));
         assert_eq!(patience(to.as_fd()), Some(Duration::from_millis(7500)));
     }
 
     #[test]
+    fn what_few_programs_set_is_carried_once_it_was_told_of() {
+        let (from, to) = (fresh(libc::AF_INET6), fresh(libc::AF_INET6));
+        setsockopt(&from, sockopt::RcvBuf, &50_000).unwrap();
+        setsockopt(&from, sockopt::Ipv6TClass, &32).unwrap();
+        setsockopt(&from, sockopt::TcpCongestion, &"reno".into()).unwrap();
+        let mut options = options();
+        options.carry(from.as_fd(), to.as_fd());
+        assert_eq!(values(&to), values(&fresh(libc::AF_INET6)));
+        for (level, name) in [
+            (libc::SOL_SOCKET, libc::SO_RCVBUF),
+            (libc::IPPROTO_IPV6, libc::IPV6_TCLASS),
+            (libc::IPPROTO_TCP, libc::TCP_CONGESTION),
+        ] {
+            options.told(level, name);
+        }
+        options.carry(from.as_fd(), to.as_fd());
+        assert_eq!(values(&from), values(&to));
+    }
+
+    #[test]
     fn a_socket_that_was_told_nothing_leaves_the_other_alone() {
+        let mut options = options();
+        let every = CARRIED.iter();
+        every.for_each(|(level, name, _)| options.told(*level, *name));
         for family in [libc::AF_INET, libc::AF_INET6] {
-            let (from, to) = (tcp_socket(family).unwrap(), tcp_socket(family).unwrap());
-            let options = Options::of_family(family).unwrap();
+            let (from, to) = (fresh(family), fresh(family));
             options.carry(from.as_fd(), to.as_fd());
-            assert_eq!(values(to.as_fd()), options.fresh);
+            assert_eq!(values(&to), values(&fresh(family)));
             assert_eq!(patience(to.as_fd()), None);
         }
+    }
+
+    /// The host's own, such as the wait of its keep-alive, is not changed to the box's.
+    #[test]
+    fn a_default_of_the_box_is_not_carried() {
+        let (untold, from, to) = (fresh(libc::AF_INET), fresh(libc::AF_INET), fresh(libc::AF_INET));
+        // As if it were the default there.
+        for socket in [&untold, &from] {
+            setsockopt(socket, sockopt::TcpKeepIdle, &77).unwrap();
+        }
+        Options::new(untold.as_fd()).carry(from.as_fd(), to.as_fd());
+        assert_eq!(values(&to), values(&fresh(libc::AF_INET)));
+    }
+
+    #[test]
+    fn what_the_filter_tells_of_is_carried() {
+        let carried = |(level, name): &(u32, u32)| {
+            let same = |&(l, n, _): &(i32, i32, Value)| (l as u32, n as u32) == (*level, *name);
+            CARRIED.iter().any(same)
+        };
+        assert!(TOLD_OPTIONS.iter().all(carried));
     }
 }

@@ -1,8 +1,9 @@
 //! Whether the next call is waited for awake.
 //!
-//! To be woken costs a thread more than a plain call takes to serve. A server that opens file after file would wait for
-//! that each time, so while its calls follow each other closely the broker looks for the next one for a moment before it
-//! sleeps. It stops as soon as it has looked in vain, and begins again only after a row of calls that came soon.
+//! To be woken costs a thread more than a call on a file takes to serve. A server that opens file after file would wait
+//! for that each time, so while its calls follow each other closely the broker looks for the next one for a moment before
+//! it sleeps. It stops as soon as it has looked in vain, and begins again only after a row of calls that came soon.
+//! Connections are no such calls: the other side may need the processor.
 
 use std::os::fd::BorrowedFd;
 use std::thread::available_parallelism;
@@ -49,7 +50,7 @@ impl Pace {
         }
     }
 
-    /// A call has come.
+    /// A call on a file has come.
     pub fn called(&mut self) {
         if let Some(answered) = self.answered {
             self.called_after(answered.elapsed());
@@ -60,7 +61,7 @@ impl Pace {
         self.soon = if time < SOON { ROW.min(self.soon + 1) } else { 0 };
     }
 
-    /// It was answered, and whatever else there was to do is done.
+    /// A call was answered, and whatever else there was to do is done.
     pub fn answered(&mut self) {
         self.answered = Some(Instant::now());
     }
