@@ -639,10 +639,7 @@ mod tests {
                 call(true, "setsockopt", arguments(level, name)),
                 errno(libc::EPERM)
             );
-            assert_eq!(
-                call(true, "setsockopt", arguments(libc::SOL_UDP, name)),
-                ALLOW
-            );
+            assert_eq!(call(true, "setsockopt", arguments(libc::SOL_UDP, name)), ALLOW);
         }
         assert_eq!(
             call(true, "setsockopt", [3, 1, libc::SO_KEEPALIVE as u64, 0, 0, 0]),

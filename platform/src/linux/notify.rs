@@ -20,7 +20,17 @@ mod call {
 const SYNC_WAKE_UP: i32 = 1;
 
 /// Where the waiting calls arrive.
-pub struct Listener(OwnedFd);
+pub struct Listener {
+    fd: OwnedFd,
+    threads: Threads,
+}
+
+/// How many threads call, as far as the last calls tell.
+struct Threads {
+    last: Option<Pid>,
+    /// How many calls came from that one since another called, up to [`Threads::ROW`].
+    row: u32,
+}
 
 /// One call that waits.
 #[derive(Debug, Clone, Copy)]
@@ -34,12 +44,20 @@ pub struct Notification {
 }
 
 impl Listener {
-    /// Takes the listener that came out of the box. The caller and the broker wake each other on one processor where the
-    /// kernel can do that: one of the two sleeps at any time.
+    /// Takes the listener that came out of the box.
     pub fn new(fd: OwnedFd) -> Self {
-        // SAFETY: the request takes a number. An older kernel answers EINVAL, and wakes as it always did.
-        let _ = unsafe { call::set_flags(fd.as_raw_fd(), SYNC_WAKE_UP) };
-        Listener(fd)
+        let threads = Threads::new();
+        let listener = Listener { fd, threads };
+        listener.wake_on_one_processor(true);
+        listener
+    }
+
+    /// Lets a caller and the broker wake each other on one processor, as is best while one of the two sleeps at any time,
+    /// or on any, as is best while other threads run as well.
+    fn wake_on_one_processor(&self, one: bool) {
+        let flags = if one { SYNC_WAKE_UP } else { 0 };
+        // SAFETY: the request takes a number. A kernel before Linux 6.6 answers EINVAL, and wakes as it always did.
+        let _ = unsafe { call::set_flags(self.fd.as_raw_fd(), flags) };
     }
 
     /// The next call that waits; nothing if it was interrupted before we could look, or once nobody is left who could
@@ -47,17 +65,21 @@ impl Listener {
     ///
     /// # Errors
     /// Those of the ioctl; EINTR and ENOENT count as nothing.
-    pub fn receive(&self) -> nix::Result<Option<Notification>> {
+    pub fn receive(&mut self) -> nix::Result<Option<Notification>> {
         // SAFETY: seccomp_notif is plain data, and the kernel wants it all zeroes.
         let mut notif: libc::seccomp_notif = unsafe { std::mem::zeroed() };
         // SAFETY: the call fills exactly one seccomp_notif, which lives across it.
-        match unsafe { call::receive(self.0.as_raw_fd(), &raw mut notif) } {
+        match unsafe { call::receive(self.fd.as_raw_fd(), &raw mut notif) } {
             Err(Errno::EINTR | Errno::ENOENT) => return Ok(None),
             other => other?,
         };
+        let thread = Pid::from_raw(notif.pid as i32);
+        if let Some(one) = self.threads.called(thread) {
+            self.wake_on_one_processor(one);
+        }
         Ok(Some(Notification {
             id: notif.id,
-            thread: Pid::from_raw(notif.pid as i32),
+            thread,
             call: notif.data.nr.into(),
             arguments: notif.data.args,
         }))
@@ -66,7 +88,7 @@ impl Listener {
     /// Whether the call still waits. What was read through the number of its thread before that was its own.
     pub fn waits(&self, id: u64) -> bool {
         // SAFETY: the request reads one u64, which lives across the call.
-        unsafe { call::id_valid(self.0.as_raw_fd(), &raw const id) }.is_ok()
+        unsafe { call::id_valid(self.fd.as_raw_fd(), &raw const id) }.is_ok()
     }
 
     /// Lets the call return, with success or an errno.
@@ -91,7 +113,7 @@ impl Listener {
             flags,
         };
         // SAFETY: the request reads one response, which lives across the call.
-        unsafe { call::send(self.0.as_raw_fd(), &raw mut response) }.map(drop)
+        unsafe { call::send(self.fd.as_raw_fd(), &raw mut response) }.map(drop)
     }
 
     /// Puts `fd` in the place of the caller's descriptor `number`, as dup2(2) would.
@@ -108,7 +130,7 @@ impl Listener {
         };
         loop {
             // SAFETY: the request reads one structure, which lives across the call.
-            match unsafe { call::add_descriptor(self.0.as_raw_fd(), &raw const request) } {
+            match unsafe { call::add_descriptor(self.fd.as_raw_fd(), &raw const request) } {
                 Err(Errno::EINTR) => continue,
                 other => return other.map(drop),
             }
@@ -129,7 +151,7 @@ impl Listener {
         };
         loop {
             // SAFETY: the request reads one structure, which lives across the call.
-            match unsafe { call::add_descriptor(self.0.as_raw_fd(), &raw const request) } {
+            match unsafe { call::add_descriptor(self.fd.as_raw_fd(), &raw const request) } {
                 // The kernel took it back before the caller had it.
                 Err(Errno::EINTR) => continue,
                 other => return other.map(drop),
@@ -140,6 +162,48 @@ impl Listener {
 
 impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.fd.as_fd()
+    }
+}
+
+impl Threads {
+    /// How many calls of one thread say that no other calls.
+    const ROW: u32 = 16;
+
+    /// Until another calls there is one.
+    fn new() -> Self {
+        Threads {
+            last: None,
+            row: Self::ROW,
+        }
+    }
+
+    /// A thread has called; whether one calls now, if that has changed.
+    fn called(&mut self, thread: Pid) -> Option<bool> {
+        let had = self.row;
+        self.row = match self.last.replace(thread) {
+            Some(last) if last != thread => 0,
+            _ => Self::ROW.min(self.row + 1),
+        };
+        let one = self.row == Self::ROW;
+        (one != (had == Self::ROW)).then_some(one)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_thread_that_calls_is_told_from_several() {
+        let [one, other] = [1, 2].map(Pid::from_raw);
+        let mut threads = Threads::new();
+        assert!((0..40).all(|_| threads.called(one).is_none()));
+        assert_eq!(threads.called(other), Some(false));
+        for _ in 0..40 {
+            assert_eq!([one, one, other].map(|thread| threads.called(thread)), [None; 3]);
+        }
+        assert!((1..Threads::ROW).all(|_| threads.called(other).is_none()));
+        assert_eq!(threads.called(other), Some(true));
     }
 }
