@@ -41,10 +41,14 @@ fn a_swapped_source_never_shows_what_the_link_points_to() {
         );
         let before = names(host);
         let (mut shown, mut refused) = (0, 0);
+        let mut said = String::new();
         let swaps = while_swapped(&source, &work.join("link"), race() / hosts.len() as u32, || {
             let answer = host.boxed(&flags, &["read", "/data/file"]);
             match answer.code {
-                Some(125) => refused += 1,
+                Some(125) => {
+                    refused += 1;
+                    said = answer.stderr;
+                }
                 _ => {
                     assert_eq!(answer.done(), "true");
                     shown += 1;
@@ -54,7 +58,7 @@ fn a_swapped_source_never_shows_what_the_link_points_to() {
         });
         assert!(
             shown > 0 && refused > 0,
-            "a race has two outcomes: {shown} shown, {refused} refused, {swaps} swaps"
+            "a race has two outcomes: {shown} shown, {refused} refused, the last by {said:?}, {swaps} swaps"
         );
         assert_eq!(names(host), before, "nothing was made on the host");
     }

@@ -151,7 +151,10 @@ pub fn launch(plan: &Plan, records: &Records) -> Result<Sandbox, LaunchError> {
                 limits: Some(limits),
                 ground: None,
             };
-            admitted.map_err(limit)?;
+            // An init that has ended could not be admitted, and has said why it ended.
+            if !sys::has_ended(child) {
+                admitted.map_err(limit)?;
+            }
             let mut opened = sandbox.wait_until_ready(plan, mapped)?.into_iter();
             if interactive {
                 sandbox.terminal = opened.next().map(Relay::new);

@@ -458,6 +458,13 @@ fn interface_ioctl(call: libc::Ioctl, request: &libc::ifreq) -> Result<OwnedFd> 
     check(result.into()).map(|_| socket)
 }
 
+/// Whether a child has ended, and waits to be collected (waitid(2)).
+pub fn has_ended(child: nix::unistd::Pid) -> bool {
+    use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    waitid(Id::Pid(child), flags).is_ok_and(|status| status != WaitStatus::StillAlive)
+}
+
 /// Replaces this process, execve(2). Returns only on failure.
 pub fn execve(program: &CStr, argv: &[CString], env: &[CString]) -> Errno {
     match nix::unistd::execve(program, argv, env) {

@@ -135,7 +135,7 @@ impl Group {
         self.folders.iter().map(open).collect()
     }
 
-    /// Lets the manager put init, which does nothing yet, into its scope.
+    /// Lets the manager put init, which has opened its sources at most, into its scope.
     pub fn admit(&mut self, init: Pid) -> io::Result<()> {
         if let Kind::Scope { bus, limits, name } = &self.kind {
             let keeper = self.janitor.iter().map(Janitor::pid);

@@ -15,6 +15,7 @@ use zbus::wire::serialized::{Context, Data};
 use zbus::wire::{LE, to_bytes};
 use zbus::{ObjectPath, Signature, Type, Variant};
 
+use super::super::sys::has_ended;
 use super::choice;
 use super::find;
 
@@ -55,7 +56,7 @@ type Properties<'a> = Vec<(&'a str, Variant<'a>)>;
 /// Makes the scope `name` with processes of ours in it, init the last of them, and waits until they are there; its folder.
 ///
 /// # Errors
-/// The manager refuses, or does not answer in time.
+/// The manager refuses, or does not answer in time; init has ended, which no manager puts anywhere.
 pub fn start(bus: &Path, name: &str, limits: &choice::Group, members: &[Pid]) -> io::Result<PathBuf> {
     let mut bus = Bus::connect(bus)?;
     let nothing: Vec<(&str, Properties)> = Vec::new();
@@ -74,6 +75,9 @@ pub fn start(bus: &Path, name: &str, limits: &choice::Group, members: &[Pid]) ->
         let group = text.lines().find_map(|line| line.strip_prefix("0::"));
         if let Some(group) = group.filter(|group| group.ends_with(name)) {
             return find::unified_folder(group).ok_or_else(|| io::ErrorKind::NotFound.into());
+        }
+        if has_ended(*init) {
+            return Err(io::ErrorKind::NotFound.into());
         }
         if Instant::now() > until {
             return Err(io::ErrorKind::TimedOut.into());
@@ -371,6 +375,25 @@ mod tests {
         let error = start(&socket, "x.scope", &limits(), &[Pid::from_raw(77)]).unwrap_err();
         assert_eq!(error.to_string(), "org.freedesktop.systemd1.UnitExists");
         manager.join().unwrap();
+    }
+
+    /// What ended it is to be told, and not after the manager's time.
+    #[test]
+    fn an_init_that_has_ended_is_not_waited_for() {
+        let place = tempfile::tempdir().unwrap();
+        let socket = place.path().join("private");
+        let manager = manager(&socket, 2, false);
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let init = Pid::from_raw(child.id() as i32);
+        while !has_ended(init) {
+            thread::yield_now();
+        }
+        let begun = Instant::now();
+        let error = start(&socket, "x.scope", &limits(), &[init]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(begun.elapsed() < PATIENCE / 2);
+        manager.join().unwrap();
+        child.wait().unwrap();
     }
 
     #[test]
