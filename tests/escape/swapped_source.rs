@@ -128,7 +128,7 @@ impl Drop for Stop<'_> {
     }
 }
 
-/// Exchanges the two names until told to stop, each state lasting about as long as a launch takes a step.
+/// Exchanges the two names until told to stop, each state lasting about as long as a launch takes a step here.
 fn swap(one: &Path, two: &Path, stop: &AtomicBool, swaps: &AtomicU64) {
     let mut pause = 1_u32;
     while !stop.load(Ordering::Relaxed) {
@@ -136,7 +136,9 @@ fn swap(one: &Path, two: &Path, stop: &AtomicBool, swaps: &AtomicU64) {
         swaps.fetch_add(1, Ordering::Relaxed);
         // Of changing length, so that every moment of a launch is met; spinning, since a sleep is too coarse.
         pause = pause.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let until = Instant::now() + Duration::from_micros(u64::from(pause >> 20));
+        // Now and then one is long enough for most of a launch.
+        let (length, doubled) = (u64::from(pause >> 20), (pause >> 17) & 7);
+        let until = Instant::now() + Duration::from_micros(length << doubled) * slowness();
         while Instant::now() < until {
             std::hint::spin_loop();
         }
