@@ -1,12 +1,10 @@
 //! TCP to a host: a socket of the host's network is connected and takes the place of the server's.
 
 use std::net::Ipv4Addr;
-use std::os::fd::BorrowedFd;
 use std::vec;
 
 use super::super::sockets::{self, TcpState};
 use super::pending::Waiting;
-use super::places::Watching;
 use super::route::{Refused, Route, judged, route};
 use super::*;
 use crate::net::Name;
@@ -150,19 +148,25 @@ impl Broker {
         let mut failure = Errno::EHOSTUNREACH;
         while let Some(address) = dial.addresses.next() {
             dial.current = Some(address);
-            let begun = match self.try_address(&mut dial, address) {
-                // The call was interrupted: the server asks again, or never.
-                Err(Errno::ENOENT) => return Answer::Nothing,
-                Err(errno) => return Answer::Now(Err(errno)),
-                Ok(begun) => begun,
-            };
+            let begun = self
+                .begin(&dial.call, address)
+                .and_then(|begun| match dial.addresses.len() {
+                    0 => Ok(begun),
+                    // A loopback refuses at once, while the socket is still ours alone and another may take its place.
+                    _ => settled(&begun.0).unwrap_or(Ok(())).map(|()| begun),
+                });
             let connected = match begun {
                 Err(errno) => {
                     failure = errno;
                     self.note_failed(address.ip());
                     continue;
                 }
-                Ok(connected) => connected,
+                Ok((socket, connected)) => match self.replace(&mut dial, socket) {
+                    // The call was interrupted: the server asks again, or never.
+                    Err(Errno::ENOENT) => return Answer::Nothing,
+                    Err(errno) => return Answer::Now(Err(errno)),
+                    Ok(()) => connected,
+                },
             };
             if !dial.call.is_blocking() {
                 return self.in_progress(dial, address, connected);
@@ -180,41 +184,8 @@ impl Broker {
         Answer::Now(Err(failure))
     }
 
-    /// Connects a new socket and puts it in the place of the server's; how that begins.
-    ///
-    /// The last address is the one that counts. Its socket takes the place first, so that the server hears of the
-    /// connection as soon as the other side does. Any other may refuse at once, as a loopback does: while the socket is
-    /// still ours alone another can be tried instead.
-    ///
-    /// # Errors
-    /// What kept the socket from its place; ENOENT when the call does not wait any more.
-    fn try_address(&mut self, dial: &mut Dial, to: SocketAddr) -> nix::Result<nix::Result<bool>> {
-        let (socket, family) = match self.socket_like(&dial.call, to) {
-            Ok(made) => made,
-            Err(errno) => return Ok(Err(errno)),
-        };
-        let blocking = dial.call.is_blocking();
-        let (begun, watching) = match dial.addresses.len() {
-            0 => {
-                let watching = self.replace(dial, socket)?;
-                (begin(dial.call.fd.as_fd(), family, to, blocking), watching)
-            }
-            _ => {
-                let begun = begin(socket.as_fd(), family, to, blocking);
-                let stands = begun.and_then(|begun| settled(&socket).unwrap_or(Ok(())).map(|()| begun));
-                if stands.is_err() {
-                    return Ok(stands);
-                }
-                (stands, self.replace(dial, socket)?)
-            }
-        };
-        // One that is not being connected would report that it hung up.
-        places::watch_again(&watching, dial.call.fd.as_fd())?;
-        Ok(begun)
-    }
-
-    /// A new socket of the host's network that was told what the server's was told, and its family.
-    fn socket_like(&mut self, call: &Call, to: SocketAddr) -> nix::Result<(OwnedFd, i32)> {
+    /// Connects a new socket of the host's network, told what the server's was told.
+    fn begin(&mut self, call: &Call, to: SocketAddr) -> nix::Result<(OwnedFd, bool)> {
         let family = match to {
             SocketAddr::V6(_) => libc::AF_INET6,
             SocketAddr::V4(_) => call.socket.family,
@@ -228,7 +199,15 @@ impl Broker {
         };
         self.wanted = Some(family);
         self.options.carry(call.fd.as_fd(), socket.as_fd());
-        Ok((socket, family))
+        let connected = match sockets::connect(socket.as_fd(), &address::bytes(family, to)) {
+            Ok(()) => true,
+            Err(Errno::EINPROGRESS) => false,
+            Err(errno) => return Err(errno),
+        };
+        if call.is_blocking() {
+            fcntl(&socket, FcntlArg::F_SETFL(OFlag::O_RDWR))?;
+        }
+        Ok((socket, connected))
     }
 
     /// A socket of the host's network; the one that was made beforehand if there is one of the family.
@@ -253,8 +232,8 @@ impl Broker {
         }
     }
 
-    /// Puts a socket in the place of the server's, wherever the server has it; which instances of epoll are to watch it.
-    fn replace(&mut self, dial: &mut Dial, socket: OwnedFd) -> nix::Result<Vec<Watching>> {
+    /// Puts a socket in the place of the server's, everywhere the server knows it.
+    fn replace(&mut self, dial: &mut Dial, socket: OwnedFd) -> nix::Result<()> {
         let Notification { id, thread, .. } = dial.call.notification;
         let inode = places::inode(dial.call.fd.as_fd())?;
         let watching = match self.epoll_made {
@@ -281,11 +260,13 @@ impl Broker {
             if !self.listener.waits(id) {
                 return Err(Errno::ENOENT);
             }
-            return found
-                .replace(|number, close_on_exec| self.listener.replace(id, new, number, close_on_exec));
+            found.replace(new, |number, close_on_exec| {
+                self.listener.replace(id, new, number, close_on_exec)
+            })?;
+            return Ok(());
         }
         // What was read before is the caller's own: its call still waited when the socket was placed.
-        Ok(watching)
+        places::watch_again(&watching, dial.call.fd.as_fd())
     }
 
     /// The answer to a server that does not want to wait. Only now is there one address: the socket is the server's, and
@@ -351,19 +332,6 @@ impl Broker {
         }
         self.failed.insert(address, Instant::now());
     }
-}
-
-/// Connects a socket that does not block, which then does if it shall; whether it is connected already.
-fn begin(socket: BorrowedFd, family: i32, to: SocketAddr, blocking: bool) -> nix::Result<bool> {
-    let connected = match sockets::connect(socket, &address::bytes(family, to)) {
-        Ok(()) => Ok(true),
-        Err(Errno::EINPROGRESS) => Ok(false),
-        Err(errno) => Err(errno),
-    };
-    if blocking {
-        fcntl(socket, FcntlArg::F_SETFL(OFlag::O_RDWR))?;
-    }
-    connected
 }
 
 /// What connect(2) asks of every socket. The one that is replaced is closed at once besides, which may wait for the other

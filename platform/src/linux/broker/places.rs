@@ -62,9 +62,6 @@ pub struct Registration {
     data: u64,
 }
 
-/// An instance that watches it, and how.
-pub type Watching = (OwnedFd, Registration);
-
 /// The most descriptors that are looked at. A process with more keeps the old socket where it was, and is told of.
 const MOST_DESCRIPTORS: usize = 4096;
 
@@ -72,7 +69,7 @@ const MOST_DESCRIPTORS: usize = 4096;
 pub struct Found {
     /// Numbers, and whether each closes on execution.
     numbers: Vec<(RawFd, bool)>,
-    registrations: Vec<Watching>,
+    registrations: Vec<(OwnedFd, Registration)>,
 }
 
 /// Finds what else the thread's process calls `inode`. All of it is read through the thread's number, so whether the call
@@ -94,7 +91,12 @@ pub fn find(callers: &mut Callers, thread: Pid, inode: u64) -> nix::Result<Found
 ///
 /// # Errors
 /// Those of pidfd_getfd(2).
-pub fn watching(callers: &mut Callers, thread: Pid, inode: u64, made: Instant) -> nix::Result<Vec<Watching>> {
+pub fn watching(
+    callers: &mut Callers,
+    thread: Pid,
+    inode: u64,
+    made: Instant,
+) -> nix::Result<Vec<(OwnedFd, Registration)>> {
     let numbers = callers.epolls(thread, made, instances);
     registrations(callers, thread, inode, numbers)
 }
@@ -103,7 +105,7 @@ pub fn watching(callers: &mut Callers, thread: Pid, inode: u64, made: Instant) -
 ///
 /// # Errors
 /// Those of epoll_ctl(2).
-pub fn watch_again(watching: &[Watching], new: BorrowedFd) -> nix::Result<()> {
+pub fn watch_again(watching: &[(OwnedFd, Registration)], new: BorrowedFd) -> nix::Result<()> {
     watching
         .iter()
         .try_for_each(|(epoll, watched)| register(epoll.as_fd(), watched, new))
@@ -114,7 +116,7 @@ fn registrations(
     thread: Pid,
     inode: u64,
     epolls: Vec<RawFd>,
-) -> nix::Result<Vec<Watching>> {
+) -> nix::Result<Vec<(OwnedFd, Registration)>> {
     let mut found = Vec::new();
     for number in epolls {
         let text = fs::read_to_string(format!("/proc/{thread}/fdinfo/{number}")).unwrap_or_default();
@@ -126,14 +128,19 @@ fn registrations(
 }
 
 impl Found {
-    /// Has another socket put in its place: `replace` is called for each number. Which instances are to watch that one.
+    /// Puts `new` in its place: `replace` is called for each number, registrations are made again.
     ///
     /// # Errors
     /// What could not be replaced.
-    pub fn replace(self, replace: impl Fn(RawFd, bool) -> nix::Result<()>) -> nix::Result<Vec<Watching>> {
-        let mut numbers = self.numbers.into_iter();
-        numbers.try_for_each(|(number, close_on_exec)| replace(number, close_on_exec))?;
-        Ok(self.registrations)
+    pub fn replace(
+        &self,
+        new: BorrowedFd,
+        replace: impl Fn(RawFd, bool) -> nix::Result<()>,
+    ) -> nix::Result<()> {
+        self.numbers
+            .iter()
+            .try_for_each(|(number, close_on_exec)| replace(*number, *close_on_exec))?;
+        watch_again(&self.registrations, new)
     }
 }
 
