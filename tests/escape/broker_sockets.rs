@@ -95,7 +95,8 @@ fn a_first_datum_opens_no_connection_past_the_broker() {
     }
 }
 
-/// Source routes, routing headers and interfaces: by level and number, with values that the kernel takes.
+/// Source routes, routing headers and interfaces, and sockets that become others: by level and number, with values that the
+/// kernel takes.
 #[test]
 fn options_that_lead_packets_elsewhere_are_refused() {
     /// Source routes stand in the same option; not every kernel takes one from an ordinary user.
@@ -114,6 +115,10 @@ fn options_that_lead_packets_elsewhere_are_refused() {
             let attack = ["swapped-option", &ground.allowed, level, name, value];
             ground.done_only_bare(&host, &attack, "EPERM");
         }
+        // TCP_ULP "tls", which not every kernel has.
+        let other_kind = ["swapped-option", &ground.allowed, "6", "31", "746c73"];
+        host.boxed(&ground.flags, &other_kind).stopped("EPERM");
+        assert!(!format!("{:?}", host.bare(&other_kind)).contains("EPERM"));
         // TCP_NODELAY
         let harmless = ["swapped-option", &ground.allowed, "6", "1", "01000000"];
         host.boxed(&ground.flags, &harmless).done();

@@ -633,6 +633,7 @@ mod tests {
             (libc::IPPROTO_IP, libc::IP_OPTIONS),
             (libc::IPPROTO_IPV6, libc::IPV6_RTHDR),
             (libc::SOL_SOCKET, libc::SO_BINDTODEVICE),
+            (libc::IPPROTO_TCP, libc::TCP_ULP),
         ] {
             let arguments = |level: i32, name: i32| [3, level as u64, name as u64, 0, 0, 0];
             assert_eq!(

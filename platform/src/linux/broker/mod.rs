@@ -2,8 +2,9 @@
 //!
 //! The network namespace of the box has only a loopback, so a socket made in it leads nowhere by itself. A connect(2) to
 //! something that is allowed is carried out on a new socket of the host's network, which then takes the place of the
-//! server's: from there on the bytes flow through the kernel alone. One thread serves everything and never waits for
-//! anybody; what takes time lies in [`pending`].
+//! server's: from there on the bytes flow through the kernel alone. One thread serves everything and waits for
+//! nobody; what takes time lies in [`pending`]. Only a server that lets a socket of its own block in the very moment in which
+//! it must not keeps the thread waiting, and itself with it.
 //!
 //! A hostile server sees to it that arguments change while they are judged. So an address is copied once, a descriptor is
 //! duplicated once, and both are used from then on. What a socket of the host's network in the server's hands could be
@@ -68,7 +69,9 @@ struct Broker {
     observer: Option<Observer>,
     witness: Witness,
     pace: Pace,
-    /// When the box last made an epoll instance, if it ever did.
+    /// The numbers of the calls that make an epoll instance.
+    epoll_makers: Vec<i64>,
+    /// When the box last made one, if it ever did.
     epoll_made: Option<Instant>,
     options: Options,
     /// Addresses that could not be connected to, and when.
@@ -99,6 +102,14 @@ enum Answer {
     /// It is pending, was answered, or does not wait any more.
     Nothing,
 }
+
+/// What is no call on a file, besides those that make an epoll instance.
+const ON_SOCKETS: [i64; 4] = [
+    libc::SYS_connect,
+    libc::SYS_bind,
+    libc::SYS_listen,
+    libc::SYS_setsockopt,
+];
 
 /// Enough for small frames; nothing here recurses.
 const STACK: usize = 256 << 10;
@@ -142,6 +153,7 @@ impl Broker {
             observer: ground.observed.take().map(Observer::new),
             witness: Witness::new()?,
             pace: Pace::new(),
+            epoll_makers: TOLD.calls.iter().filter_map(|name| number(name)).collect(),
             epoll_made: None,
             options: Options::new(ground.untold.as_fd()),
             failed: HashMap::new(),
@@ -215,12 +227,15 @@ impl Broker {
         if let Some(observer) = &mut self.observer {
             observer.see(notification, &self.identity);
         }
+        let makes_epoll = self.epoll_makers.contains(&notification.call);
+        self.pace
+            .called(!makes_epoll && !ON_SOCKETS.contains(&notification.call));
         let answer = match notification.call {
             libc::SYS_connect => self.connect(notification),
             libc::SYS_bind => self.bind(notification),
             libc::SYS_listen => self.listen(notification),
             libc::SYS_setsockopt => Ok(self.set_option(notification)),
-            call if makes_epoll(call) => {
+            _ if makes_epoll => {
                 self.epoll_made = Some(Instant::now());
                 Ok(Answer::CarryOut)
             }
@@ -230,11 +245,9 @@ impl Broker {
             {
                 Ok(Answer::CarryOut)
             }
-            _ => {
-                self.pace.called();
-                self.file(notification)
-            }
+            _ => self.file(notification),
         };
+
         self.finish(
             notification.id,
             answer.unwrap_or_else(|errno| Answer::Now(Err(errno))),
@@ -337,11 +350,6 @@ impl Call {
         fcntl(&self.fd, FcntlArg::F_SETFL(self.flags))?;
         Ok(result)
     }
-}
-
-fn makes_epoll(call: i64) -> bool {
-    let mut names = TOLD.calls.iter();
-    names.any(|name| number(name) == Some(call))
 }
 
 /// Whether a non-blocking connect(2) has come to its end, and to which.

@@ -50,10 +50,11 @@ impl Pace {
         }
     }
 
-    /// A call on a file has come.
-    pub fn called(&mut self) {
-        if let Some(answered) = self.answered {
-            self.called_after(answered.elapsed());
+    /// A call has come.
+    pub fn called(&mut self, on_file: bool) {
+        match self.answered {
+            Some(answered) if on_file => self.called_after(answered.elapsed()),
+            _ => self.soon = 0,
         }
     }
 
@@ -103,6 +104,13 @@ mod tests {
     fn a_call_that_comes_late_ends_the_row() {
         let mut pace = after(ROW);
         pace.called_after(SOON);
+        assert!(!looks(pace));
+    }
+
+    #[test]
+    fn another_call_ends_the_row() {
+        let mut pace = after(ROW);
+        pace.called(false);
         assert!(!looks(pace));
     }
 
