@@ -19,8 +19,7 @@ fn an_address_and_a_number_that_change_lead_nowhere_else() {
     let (allowed, other) = (greeter(&word), greeter(&secret));
     for host in hosts() {
         let attack = ["race-connect", &allowed, &other, &time()];
-        // A slow machine may need more than one run to win.
-        let bare: String = (0..slowness()).map(|_| host.bare(&attack).done()).collect();
+        let bare = host.bare(&attack).done();
         assert!(bare.contains(&word) && bare.contains(&secret), "{bare}");
         assert_eq!(host.boxed(allow(&[&allowed]), &attack).done(), word);
     }
