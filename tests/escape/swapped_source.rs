@@ -136,9 +136,10 @@ fn swap(one: &Path, two: &Path, stop: &AtomicBool, swaps: &AtomicU64) {
         swaps.fetch_add(1, Ordering::Relaxed);
         // Of changing length, so that every moment of a launch is met; spinning, since a sleep is too coarse.
         pause = pause.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        // Now and then one is long enough for most of a launch.
-        let (length, doubled) = (u64::from(pause >> 20), (pause >> 17) & 7);
-        let until = Instant::now() + Duration::from_micros(length << doubled) * slowness();
+        // A slow machine has more steps in the way of one that is left alone: there, some last for most of a launch.
+        let doubled = if slowness() > 1 { (pause >> 17) & 7 } else { 0 };
+        let length = Duration::from_micros(u64::from(pause >> 20) << doubled);
+        let until = Instant::now() + length * slowness();
         while Instant::now() < until {
             std::hint::spin_loop();
         }

@@ -198,7 +198,7 @@ impl Broker {
             (socket, _) => (socket?, family),
         };
         self.wanted = Some(family);
-        self.options.carry(call.fd.as_fd(), socket.as_fd());
+        self.options().carry(call.fd.as_fd(), socket.as_fd());
         let connected = match sockets::connect(socket.as_fd(), &address::bytes(family, to)) {
             Ok(()) => true,
             Err(Errno::EINPROGRESS) => false,

@@ -73,7 +73,8 @@ struct Broker {
     epoll_makers: Vec<i64>,
     /// When the box last made one, if it ever did.
     epoll_made: Option<Instant>,
-    options: Options,
+    /// Once it was needed.
+    options: Option<Options>,
     /// Addresses that could not be connected to, and when.
     failed: HashMap<IpAddr, Instant>,
     /// Sockets that took their place when the call that they were made for had been interrupted.
@@ -155,7 +156,7 @@ impl Broker {
             pace: Pace::new(),
             epoll_makers: TOLD.calls.iter().filter_map(|name| number(name)).collect(),
             epoll_made: None,
-            options: Options::new(ground.untold.as_fd()),
+            options: None,
             failed: HashMap::new(),
             unannounced: VecDeque::new(),
             wanted: None,
@@ -257,8 +258,13 @@ impl Broker {
     /// The server is about to set an option that few programs set.
     fn set_option(&mut self, notification: &Notification) -> Answer {
         let [level, name] = SET_OPTION.map(|at| notification.arguments[usize::from(at)] as i32);
-        self.options.told(level, name);
+        self.options().told(level, name);
         Answer::CarryOut
+    }
+
+    fn options(&mut self) -> &mut Options {
+        let untold = self.ground.untold.as_fd();
+        self.options.get_or_insert_with(|| Options::new(untold))
     }
 
     fn finish(&mut self, id: u64, answer: Answer) {
