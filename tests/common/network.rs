@@ -3,21 +3,42 @@
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 /// A listener on the host's loopback that greets everybody with `word`; its address.
 pub fn greeter(word: &str) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
-    let address = listener.local_addr().expect("an address").to_string();
-    let word = word.to_owned();
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let word = word.clone();
-            thread::spawn(move || greet(stream, &word));
-        }
-    });
-    address
+    Greeter::new(word).address
+}
+
+/// A listener on the host's loopback that greets everybody and counts them.
+pub struct Greeter {
+    pub address: String,
+    visits: Arc<AtomicUsize>,
+}
+
+impl Greeter {
+    pub fn new(word: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+        let address = listener.local_addr().expect("an address").to_string();
+        let (word, visits) = (word.to_owned(), Arc::new(AtomicUsize::new(0)));
+        let counted = Arc::clone(&visits);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                counted.fetch_add(1, Ordering::Relaxed);
+                let word = word.clone();
+                thread::spawn(move || greet(stream, &word));
+            }
+        });
+        Greeter { address, visits }
+    }
+
+    /// How many connections were accepted so far.
+    pub fn visits(&self) -> usize {
+        self.visits.load(Ordering::Relaxed)
+    }
 }
 
 /// Reads on to the end: closing with data unread would reset the connection.

@@ -1,6 +1,6 @@
 //! A hostile server changes the arguments of a call while the broker judges them, and kills or interrupts the callers.
 
-use crate::common::network::{FullPort, greeter};
+use crate::common::network::{FullPort, Greeter, greeter};
 use crate::common::{gone_within_a_second, hosts, slowness, unique};
 
 /// How long each race runs, in milliseconds: on an emulated machine it takes longer until one is won.
@@ -16,12 +16,14 @@ fn allow(addresses: &[&str]) -> Vec<String> {
 #[test]
 fn an_address_and_a_number_that_change_lead_nowhere_else() {
     let (word, secret) = (unique("allowed"), unique("secret"));
-    let (allowed, other) = (greeter(&word), greeter(&secret));
+    let (allowed, other) = (greeter(&word), Greeter::new(&secret));
     for host in hosts() {
-        let attack = ["race-connect", &allowed, &other, &time()];
+        let attack = ["race-connect", &allowed, &other.address, &time()];
         let bare = host.bare(&attack).done();
         assert!(bare.contains(&word) && bare.contains(&secret), "{bare}");
+        let visits = other.visits();
         assert_eq!(host.boxed(allow(&[&allowed]), &attack).done(), word);
+        assert_eq!(other.visits(), visits);
     }
 }
 

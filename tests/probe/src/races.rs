@@ -2,11 +2,13 @@
 //! that are killed or interrupted meanwhile.
 
 use std::collections::BTreeSet;
+use std::hint::black_box;
 use std::io::{self, Read as _};
 use std::net::TcpStream;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net as unix;
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -51,12 +53,39 @@ fn deadline(words: &Words, index: usize) -> io::Result<Instant> {
     Ok(Instant::now() + Duration::from_millis(words.number(index)?))
 }
 
-/// Makes `NUMBER` each of these in turn until told to stop.
-fn swap(among: &[RawFd], stop: &AtomicBool) {
-    while !stop.load(Ordering::Relaxed) {
+/// Works while `NUMBER` is each of these in turn.
+fn while_swapped<T>(among: &[RawFd], work: impl FnOnce() -> T) -> T {
+    let (begun, over) = (Barrier::new(2), AtomicBool::new(false));
+    let in_turn = || {
         for fd in among {
             let _ = call(libc::SYS_dup2, &[*fd as u64, NUMBER as u64]);
         }
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            in_turn();
+            begun.wait();
+            while !over.load(Ordering::Relaxed) {
+                in_turn();
+            }
+        });
+        begun.wait();
+        let result = work();
+        over.store(true, Ordering::Relaxed);
+        result
+    })
+}
+
+/// Changes what is shared from one to the other until told to stop.
+fn change(shared: &Shared, between: [[u8; 8]; 2], stop: &AtomicBool) {
+    let mut turn = 0_u32;
+    while !stop.load(Ordering::Relaxed) {
+        // An emulator interrupts a loop at few places: each must be what stands there at some of them.
+        for bytes in between {
+            shared.set(bytes);
+            (0..turn % 16).for_each(|_| black_box(()));
+        }
+        turn = turn.wrapping_add(1);
     }
 }
 
@@ -89,42 +118,25 @@ fn race_connect(words: &Words) -> Evidence {
     let (shared, stop) = (Shared::new(), AtomicBool::new(false));
     let mut heard = BTreeSet::new();
     let (pipe, _writer) = io::pipe()?;
-    thread::scope(|scope| -> io::Result<()> {
-        scope.spawn(|| {
-            let mut turn = 0u32;
-            while !stop.load(Ordering::Relaxed) {
-                // An emulator interrupts a loop at few places: each address must be what stands there at some of them.
-                for bytes in [first_bytes(&allowed), first_bytes(&other)] {
-                    shared.set(bytes);
-                    (0..turn % 16).for_each(|_| std::hint::black_box(()));
-                }
-                turn = turn.wrapping_add(1);
-            }
-        });
+    let mut rounds = || -> io::Result<()> {
         while Instant::now() < end {
             let sockets = [tcp_socket()?, tcp_socket()?];
-            let swapping = AtomicBool::new(false);
             let numbers = [sockets[0].as_raw_fd(), pipe.as_raw_fd(), sockets[1].as_raw_fd()];
-            thread::scope(|inner| {
-                inner.spawn(|| swap(&numbers, &swapping));
-                for _ in 0..20 {
-                    let made = call(libc::SYS_connect, &[NUMBER as u64, address(&shared.0), 16]);
-                    if made.is_ok() {
-                        break;
-                    }
-                }
-                swapping.store(true, Ordering::Relaxed);
+            while_swapped(&numbers, || {
+                let arguments = [NUMBER as u64, address(&shared.0), 16];
+                (0..20).any(|_| call(libc::SYS_connect, &arguments).is_ok())
             });
-            for fd in sockets
-                .iter()
-                .map(std::os::fd::AsRawFd::as_raw_fd)
-                .chain([NUMBER])
-            {
-                heard.extend(said(fd));
-            }
+            let all = sockets.iter().map(std::os::fd::AsRawFd::as_raw_fd);
+            heard.extend(all.chain([NUMBER]).filter_map(said));
+            call(libc::SYS_close, &[NUMBER as u64])?;
         }
-        stop.store(true, Ordering::Relaxed);
         Ok(())
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| change(&shared, [&allowed, &other].map(first_bytes), &stop));
+        let result = rounds();
+        stop.store(true, Ordering::Relaxed);
+        result
     })?;
     Ok(heard.into_iter().collect::<Vec<_>>().join(" "))
 }
@@ -151,21 +163,18 @@ fn race_bind(words: &Words) -> Evidence {
         &[libc::AF_UNIX as u64, libc::SOCK_STREAM as u64, 0],
     )?;
     let numbers = [unix.as_raw_fd(), target.as_raw_fd()];
+    // A path whose folder is missing, so that nothing is left behind.
+    let path = [libc::AF_UNIX as u8, 0, b'/', b'-', b'/', b'-', 0, 0];
     let bound = thread::scope(|scope| {
-        scope.spawn(|| swap(&numbers, &stop));
-        scope.spawn(|| {
-            let any = inet([0; 4], 0);
-            while !stop.load(Ordering::Relaxed) {
-                shared.set(first_bytes(&any));
-                // A path whose folder is missing, so that nothing is left behind.
-                shared.set([libc::AF_UNIX as u8, 0, b'/', b'-', b'/', b'-', 0, 0]);
+        scope.spawn(|| change(&shared, [first_bytes(&inet([0; 4], 0)), path], &stop));
+        let bound = while_swapped(&numbers, || {
+            let mut bound = false;
+            while Instant::now() < end && !bound {
+                let _ = call(libc::SYS_bind, &[NUMBER as u64, address(&shared.0), 16]);
+                bound = own_port(&target) != before;
             }
+            bound
         });
-        let mut bound = false;
-        while Instant::now() < end && !bound {
-            let _ = call(libc::SYS_bind, &[NUMBER as u64, address(&shared.0), 16]);
-            bound = own_port(&target) != before;
-        }
         stop.store(true, Ordering::Relaxed);
         bound
     });
@@ -189,16 +198,13 @@ fn own_port(socket: &OwnedFd) -> Option<u16> {
 /// listen(2) by a number that is a socket of ours one moment and a stopped one the next.
 fn race_listen(words: &Words) -> Evidence {
     let (target, end) = (stopped(words)?, deadline(words, 1)?);
-    let (own, stop) = (tcp_socket()?, AtomicBool::new(false));
-    let numbers = [own.as_raw_fd(), target.as_raw_fd()];
-    let listens = thread::scope(|scope| {
-        scope.spawn(|| swap(&numbers, &stop));
+    let own = tcp_socket()?;
+    let listens = while_swapped(&[own.as_raw_fd(), target.as_raw_fd()], || {
         let mut listens = false;
         while Instant::now() < end && !listens {
             let _ = call(libc::SYS_listen, &[NUMBER as u64, 1]);
             listens = is_listening(&target);
         }
-        stop.store(true, Ordering::Relaxed);
         listens
     });
     Ok(if listens { "listening" } else { "held" }.into())
