@@ -1,5 +1,7 @@
 //! A hostile server changes the arguments of a call while the broker judges them, and kills or interrupts the callers.
 
+use std::time::{Duration, Instant};
+
 use crate::common::network::{FullPort, Greeter, greeter};
 use crate::common::{gone_within_a_second, hosts, slowness, unique};
 
@@ -77,5 +79,20 @@ fn a_crowd_that_waits_is_bounded_and_does_not_keep_others_from_connecting() {
             (100..700).contains(&refused.parse().expect("a number")),
             "{refused}"
         );
+    }
+}
+
+/// The flag that keeps connect(2) from waiting is the server's as much as the broker's.
+#[test]
+fn a_socket_that_is_made_to_block_keeps_the_broker_for_a_moment_only() {
+    let word = unique("allowed");
+    let allowed = greeter(&word);
+    for host in hosts() {
+        let start = Instant::now();
+        let evidence = host
+            .boxed(allow(&[&allowed]), &["made-to-block", &allowed])
+            .done();
+        assert_eq!(evidence, format!("{word} true"));
+        assert!(start.elapsed() < Duration::from_secs(20) * slowness());
     }
 }

@@ -373,12 +373,16 @@ pub const SET_OPTION: [u8; 2] = [1, 2];
 /// connection need not be asked for each of them. The kernel sets them. The names are those of socket(7), tcp(7), ip(7) and
 /// ipv6(7).
 pub const TOLD_OPTIONS: &[(u32, u32)] = &[
-    // SO_SNDBUF, SO_RCVBUF, SO_OOBINLINE, SO_PRIORITY, SO_RCVLOWAT, SO_TIMESTAMP, SO_ZEROCOPY
+    // SO_SNDBUF, SO_RCVBUF, SO_OOBINLINE, SO_PRIORITY, SO_LINGER, SO_RCVLOWAT, SO_RCVTIMEO, SO_SNDTIMEO, SO_TIMESTAMP,
+    // SO_ZEROCOPY
     (1, 7),
     (1, 8),
     (1, 10),
     (1, 12),
+    (1, 13),
     (1, 18),
+    (1, 20),
+    (1, 21),
     (1, 29),
     (1, 60),
     // TCP_SYNCNT, TCP_LINGER2, TCP_CONGESTION, TCP_USER_TIMEOUT, TCP_NOTSENT_LOWAT

@@ -18,6 +18,8 @@ pub struct Socket {
     pub family: i32,
     /// `IPPROTO_…`; TCP is always a stream.
     pub protocol: i32,
+    /// The port that it is bound to, 0 for none: one of TCP that has none is not connected, nor is being connected.
+    pub port: u16,
 }
 
 /// Tells network namespaces apart.
@@ -54,10 +56,13 @@ impl Socket {
     /// # Errors
     /// ENOTSOCK when it is none.
     pub fn of(fd: BorrowedFd) -> nix::Result<Self> {
+        let network = NetworkCookie::of(fd)?;
+        let (family, port) = own_name(fd)?;
         Ok(Socket {
-            network: NetworkCookie::of(fd)?,
-            family: option(fd, libc::SOL_SOCKET, libc::SO_DOMAIN)?,
+            network,
+            family,
             protocol: option(fd, libc::SOL_SOCKET, libc::SO_PROTOCOL)?,
+            port,
         })
     }
 
@@ -102,6 +107,22 @@ pub fn tcp_state(socket: BorrowedFd) -> nix::Result<TcpState> {
         7 | 10 => TcpState::Closed,
         _ => TcpState::Connected,
     })
+}
+
+/// The family of a socket, and its port if it is of the internet. By getsockname(2) both take one call.
+fn own_name(socket: BorrowedFd) -> nix::Result<(i32, u16)> {
+    let mut bytes = [0_u8; size_of::<libc::sockaddr_in6>()];
+    let mut length = bytes.len() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes.
+    let result = unsafe { libc::getsockname(socket.as_raw_fd(), bytes.as_mut_ptr().cast(), &raw mut length) };
+    match Errno::result(result) {
+        // Of a family whose sockets have no names.
+        Err(Errno::EOPNOTSUPP) => Ok((option(socket, libc::SOL_SOCKET, libc::SO_DOMAIN)?, 0)),
+        other => other.map(|_| {
+            let [a, b, c, d, ..] = bytes;
+            (u16::from_ne_bytes([a, b]).into(), u16::from_be_bytes([c, d]))
+        }),
+    }
 }
 
 /// The address that a socket of IPv4 or IPv6 is bound to; port 0 when it is not (getsockname(2)).
@@ -213,6 +234,9 @@ mod tests {
         let udp = UdpSocket::bind("[::1]:0").unwrap();
         let udp = Socket::of(udp.as_fd()).unwrap();
         assert!(udp.is_internet() && !udp.is_tcp());
+        let unix = std::os::unix::net::UnixDatagram::unbound().unwrap();
+        let unix = Socket::of(unix.as_fd()).unwrap();
+        assert_eq!((unix.family, unix.is_internet()), (libc::AF_UNIX, false));
         let file = std::fs::File::open("/dev/null").unwrap();
         assert_eq!(Socket::of(file.as_fd()), Err(Errno::ENOTSOCK));
     }
@@ -222,7 +246,9 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let fresh = tcp_socket(libc::AF_INET).unwrap();
         assert_eq!(tcp_state(fresh.as_fd()), Ok(TcpState::Closed));
+        assert_eq!(Socket::of(fresh.as_fd()).unwrap().port, 0);
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         assert_eq!(tcp_state(stream.as_fd()), Ok(TcpState::Connected));
+        assert_ne!(Socket::of(stream.as_fd()).unwrap().port, 0);
     }
 }

@@ -11,6 +11,8 @@ use std::mem::size_of;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::unistd::Pid;
 
 type Result<T> = nix::Result<T>;
 
@@ -501,6 +503,34 @@ pub fn expect_children() {
         let default: libc::sigaction = std::mem::zeroed();
         libc::sigaction(libc::SIGCHLD, &default, std::ptr::null_mut());
     }
+}
+
+/// What [`interrupt`] sends. Nothing else sends it to us, and nobody else's is blocked or passed on.
+const INTERRUPTION: Signal = Signal::SIGURG;
+
+/// Lets [`interrupt`] end a call of this thread that waits, with EINTR.
+///
+/// # Errors
+/// Those of sigaction(2), which are not expected.
+pub fn let_interrupt() -> Result<()> {
+    extern "C" fn nothing(_: libc::c_int) {}
+    let action = SigAction::new(SigHandler::Handler(nothing), SaFlags::empty(), SigSet::empty());
+    // SAFETY: the handler does nothing, and nobody else handles this signal.
+    unsafe { sigaction(INTERRUPTION, &action) }?;
+    SigSet::from_iter([INTERRUPTION]).thread_unblock()
+}
+
+/// Interrupts what a thread of this process waits for, if it waits (tgkill(2)).
+pub fn interrupt(thread: Pid) {
+    // SAFETY: takes three numbers.
+    unsafe {
+        libc::syscall(
+            libc::SYS_tgkill,
+            libc::getpid(),
+            thread.as_raw(),
+            INTERRUPTION as libc::c_int,
+        )
+    };
 }
 
 /// Ignores SIGXFSZ, which kills by default: a write beyond the largest file then fails with EFBIG (setrlimit(2)).

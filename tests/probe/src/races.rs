@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::io::{self, Read as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net as unix;
@@ -42,6 +42,11 @@ pub const ATTACKS: &[Attack] = &[
         name: "crowd",
         words: "ALLOWED COUNT",
         run: crowd,
+    },
+    Attack {
+        name: "made-to-block",
+        words: "ALLOWED",
+        run: made_to_block,
     },
 ];
 
@@ -293,4 +298,41 @@ fn crowd(words: &Words) -> Evidence {
     call(libc::SYS_listen, &[tcp_socket()?.as_raw_fd() as u64, 1])?;
     said(socket.as_raw_fd()).ok_or_else(|| io::Error::from_raw_os_error(libc::ENOTCONN))?;
     Ok(REFUSED.load(Ordering::Relaxed).to_string())
+}
+
+/// Connects to a listener of its own without room, by sockets that another thread lets block again and again, until a call
+/// of a third thread has to wait. Then a connection to somewhere else. Tells what it heard there, and whether one waited.
+fn made_to_block(words: &Words) -> Evidence {
+    static CURRENT: AtomicU64 = AtomicU64::new(u64::MAX);
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    call(libc::SYS_listen, &[listener.as_raw_fd() as u64, 0])?;
+    let full = inet([127, 0, 0, 1], listener.local_addr()?.port());
+    // One is taken in, and nobody is answered from then on.
+    let _first = TcpStream::connect(listener.local_addr()?)?;
+    thread::spawn(|| {
+        loop {
+            let current = CURRENT.load(Ordering::Relaxed);
+            let _ = call(libc::SYS_fcntl, &[current, libc::F_SETFL as u64, 0]);
+        }
+    });
+    let own = tcp_socket()?;
+    let mut waited = false;
+    for _ in 0..100 {
+        let socket = tcp_socket()?;
+        CURRENT.store(socket.as_raw_fd() as u64, Ordering::Relaxed);
+        thread::Builder::new()
+            .stack_size(64 << 10)
+            .spawn(move || connect(&socket, &full))?;
+        thread::sleep(Duration::from_millis(5));
+        let begun = Instant::now();
+        call(libc::SYS_listen, &[own.as_raw_fd() as u64, 1])?;
+        waited |= begun.elapsed() > Duration::from_millis(50);
+        if waited {
+            break;
+        }
+    }
+    let last = tcp_socket()?;
+    connect(&last, &at(words, 0)?)?;
+    let word = said(last.as_raw_fd()).ok_or_else(|| io::Error::from_raw_os_error(libc::ENOTCONN))?;
+    Ok(format!("{word} {waited}"))
 }

@@ -15,13 +15,19 @@ impl Broker {
         let state = sockets::tcp_state(call.fd.as_fd());
         match state {
             Err(errno) => Answer::Now(Err(errno)),
-            Ok(TcpState::Connected) if self.was_unannounced(&call) => Answer::Now(Ok(())),
+            Ok(TcpState::Connected) if self.was_interrupted(&call) || self.was_unannounced(&call) => {
+                self.announce(&call, Ok(()))
+            }
             Ok(TcpState::Connected) => Answer::Now(Err(Errno::EISCONN)),
             Ok(TcpState::Connecting) if call.is_blocking() => {
+                // From now on this call waits for it alone.
+                self.was_interrupted(&call);
                 let patience = options::patience(call.fd.as_fd());
                 self.wait_for(Waiting::Own(call), patience)
             }
-            Ok(TcpState::Connecting) if self.was_unannounced(&call) => Answer::Now(Err(Errno::EINPROGRESS)),
+            Ok(TcpState::Connecting) if self.was_unannounced(&call) => {
+                self.announce(&call, Err(Errno::EINPROGRESS))
+            }
             Ok(TcpState::Connecting) => Answer::Now(Err(Errno::EALREADY)),
             Ok(TcpState::Closed) => match sockets::take_error(call.fd.as_fd()) {
                 Ok(()) => self.connect_tcp(call, &asked, to),
@@ -55,6 +61,11 @@ impl Broker {
             self.unannounced.pop_front();
         }
         self.unannounced.extend(sockets::cookie(socket.as_fd()));
+    }
+
+    /// Whether a call that waited for this connection was interrupted, and so not told yet. It is not told any more.
+    fn was_interrupted(&mut self, call: &Call) -> bool {
+        self.pending.take_interrupted(call, &self.listener)
     }
 
     fn was_unannounced(&mut self, call: &Call) -> bool {

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use nix::unistd::Pid;
 
@@ -87,10 +88,12 @@ impl Callers {
     /// all do: a program that is never given it loses less than a program that is given it by mistake.
     pub fn closes_on_exec(&mut self, thread: Pid, number: RawFd) -> bool {
         let flags = self.flags(thread, number);
-        flags.is_none_or(|flags| flags & libc::O_CLOEXEC != 0)
+        flags.is_none_or(|flags| flags.contains(OFlag::O_CLOEXEC))
     }
 
-    fn flags(&mut self, thread: Pid, number: RawFd) -> Option<i32> {
+    /// All flags of a descriptor, its own and those of what is open (proc_pid_fdinfo(5)); nothing where the table cannot be
+    /// read.
+    pub fn flags(&mut self, thread: Pid, number: RawFd) -> Option<OFlag> {
         let caller = self.0.get_mut(&thread)?;
         let file = match caller.flags.take() {
             Some((of, file)) if of == number => file,
@@ -101,7 +104,8 @@ impl Callers {
         caller.flags = Some((number, file));
         let text = std::str::from_utf8(&bytes[..length]).ok()?;
         let flags = text.lines().find_map(|line| line.strip_prefix("flags:"))?;
-        i32::from_str_radix(flags.trim(), 8).ok()
+        let flags = i32::from_str_radix(flags.trim(), 8).ok()?;
+        Some(OFlag::from_bits_retain(flags))
     }
 }
 

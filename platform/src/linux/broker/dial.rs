@@ -1,10 +1,12 @@
 //! TCP to a host: a socket of the host's network is connected and takes the place of the server's.
 
 use std::net::Ipv4Addr;
+use std::os::fd::BorrowedFd;
 use std::vec;
 
 use super::super::sockets::{self, TcpState};
 use super::pending::Waiting;
+use super::places::Watching;
 use super::route::{Refused, Route, judged, route};
 use super::*;
 use crate::net::Name;
@@ -19,6 +21,15 @@ pub struct Dial {
     current: Option<SocketAddr>,
     name: Option<Name>,
     close_on_exec: bool,
+    /// The call waits for the other side.
+    blocking: bool,
+}
+
+/// What went wrong with an address.
+enum Failed {
+    /// Another may do.
+    ToBegin(Errno),
+    ToReplace(Errno),
 }
 
 /// How long one address of several is tried before the next.
@@ -133,9 +144,10 @@ impl Broker {
             self.failed.retain(|_, at| at.elapsed() < AVOIDED);
             addresses.sort_by_key(|address| self.failed.contains_key(&address.ip()));
         }
-        let close_on_exec = self.callers.closes_on_exec(call.notification.thread, call.number);
+        let flags = self.callers.flags(call.notification.thread, call.number);
         self.try_next(Dial {
-            close_on_exec,
+            close_on_exec: flags.is_none_or(|flags| flags.contains(OFlag::O_CLOEXEC)),
+            blocking: flags.map_or_else(|| call.is_blocking(), blocks),
             addresses: addresses.into_iter(),
             current: None,
             name,
@@ -148,27 +160,22 @@ impl Broker {
         let mut failure = Errno::EHOSTUNREACH;
         while let Some(address) = dial.addresses.next() {
             dial.current = Some(address);
-            let begun = self
-                .begin(&dial.call, address)
-                .and_then(|begun| match dial.addresses.len() {
-                    0 => Ok(begun),
-                    // A loopback refuses at once, while the socket is still ours alone and another may take its place.
-                    _ => settled(&begun.0).unwrap_or(Ok(())).map(|()| begun),
-                });
+            let begun = match dial.addresses.len() {
+                0 => self.replace_and_begin(&mut dial, address),
+                _ => self.begin_and_replace(&mut dial, address),
+            };
             let connected = match begun {
-                Err(errno) => {
+                Ok(connected) => connected,
+                // The call was interrupted: the server asks again, or never.
+                Err(Failed::ToReplace(Errno::ENOENT)) => return Answer::Nothing,
+                Err(Failed::ToReplace(errno)) => return Answer::Now(Err(errno)),
+                Err(Failed::ToBegin(errno)) => {
                     failure = errno;
                     self.note_failed(address.ip());
                     continue;
                 }
-                Ok((socket, connected)) => match self.replace(&mut dial, socket) {
-                    // The call was interrupted: the server asks again, or never.
-                    Err(Errno::ENOENT) => return Answer::Nothing,
-                    Err(errno) => return Answer::Now(Err(errno)),
-                    Ok(()) => connected,
-                },
             };
-            if !dial.call.is_blocking() {
+            if !dial.blocking {
                 return self.in_progress(dial, address, connected);
             }
             match settled(&dial.call.fd) {
@@ -184,8 +191,29 @@ impl Broker {
         Answer::Now(Err(failure))
     }
 
-    /// Connects a new socket of the host's network, told what the server's was told.
-    fn begin(&mut self, call: &Call, to: SocketAddr) -> nix::Result<(OwnedFd, bool)> {
+    /// The last address that is left: the socket takes its place first, so that the server goes on as soon as the other
+    /// side may. Whether it is connected.
+    fn replace_and_begin(&mut self, dial: &mut Dial, to: SocketAddr) -> Result<bool, Failed> {
+        let (socket, address) = self.told_socket(&dial.call, to).map_err(Failed::ToBegin)?;
+        let watching = self.replace(dial, socket).map_err(Failed::ToReplace)?;
+        let begun = self.begin(dial.call.fd.as_fd(), &address, dial.blocking);
+        places::watch_again(&watching, dial.call.fd.as_fd()).map_err(Failed::ToReplace)?;
+        begun.map_err(Failed::ToBegin)
+    }
+
+    /// One of several: a loopback refuses at once, while the socket is ours alone and another may take its place.
+    fn begin_and_replace(&mut self, dial: &mut Dial, to: SocketAddr) -> Result<bool, Failed> {
+        let (socket, address) = self.told_socket(&dial.call, to).map_err(Failed::ToBegin)?;
+        let begun = self.begin(socket.as_fd(), &address, dial.blocking);
+        let connected = begun.map_err(Failed::ToBegin)?;
+        settled(&socket).unwrap_or(Ok(())).map_err(Failed::ToBegin)?;
+        let watching = self.replace(dial, socket).map_err(Failed::ToReplace)?;
+        places::watch_again(&watching, dial.call.fd.as_fd()).map_err(Failed::ToReplace)?;
+        Ok(connected)
+    }
+
+    /// A new socket of the host's network that was told what the server's was told, and the address in its family.
+    fn told_socket(&mut self, call: &Call, to: SocketAddr) -> nix::Result<(OwnedFd, Vec<u8>)> {
         let family = match to {
             SocketAddr::V6(_) => libc::AF_INET6,
             SocketAddr::V4(_) => call.socket.family,
@@ -199,15 +227,20 @@ impl Broker {
         };
         self.wanted = Some(family);
         self.options().carry(call.fd.as_fd(), socket.as_fd());
-        let connected = match sockets::connect(socket.as_fd(), &address::bytes(family, to)) {
-            Ok(()) => true,
-            Err(Errno::EINPROGRESS) => false,
-            Err(errno) => return Err(errno),
-        };
-        if call.is_blocking() {
-            fcntl(&socket, FcntlArg::F_SETFL(OFlag::O_RDWR))?;
+        Ok((socket, address::bytes(family, to)))
+    }
+
+    /// Begins to connect a socket that does not block, unless the server sees to it that it does. Whether it is connected.
+    fn begin(&self, socket: BorrowedFd, address: &[u8], blocking: bool) -> nix::Result<bool> {
+        let begun = self.watchdog.guard(|| sockets::connect(socket, address));
+        if blocking {
+            fcntl(socket, FcntlArg::F_SETFL(OFlag::O_RDWR))?;
         }
-        Ok((socket, connected))
+        match begun {
+            Ok(()) => Ok(true),
+            Err(Errno::EINPROGRESS | Errno::EINTR) => Ok(false),
+            Err(errno) => Err(errno),
+        }
     }
 
     /// A socket of the host's network; the one that was made beforehand if there is one of the family.
@@ -232,12 +265,11 @@ impl Broker {
         }
     }
 
-    /// Puts a socket in the place of the server's, everywhere the server knows it.
-    fn replace(&mut self, dial: &mut Dial, socket: OwnedFd) -> nix::Result<()> {
+    /// Puts a socket in the place of the server's, by every number the server has for it. Returns who watched the old one.
+    fn replace(&mut self, dial: &mut Dial, socket: OwnedFd) -> nix::Result<Vec<Watching>> {
         let Notification { id, thread, .. } = dial.call.notification;
-        let inode = places::inode(dial.call.fd.as_fd())?;
         let watching = match self.epoll_made {
-            Some(made) => places::watching(&mut self.callers, thread, inode, made)?,
+            Some(made) => places::watching(&mut self.callers, thread, dial.call.fd.as_fd(), made)?,
             None => Vec::new(),
         };
         let watched = self.witness.watch(dial.call.fd.as_fd());
@@ -254,19 +286,19 @@ impl Broker {
         watched?;
         if lives_on {
             // It stays in the witness as long as it lives.
+            let inode = self.witness.inode();
             self.witness = Witness::new()?;
+            let inode = inode?;
             let new = dial.call.fd.as_fd();
             let found = places::find(&mut self.callers, thread, inode)?;
             if !self.listener.waits(id) {
                 return Err(Errno::ENOENT);
             }
-            found.replace(new, |number, close_on_exec| {
-                self.listener.replace(id, new, number, close_on_exec)
-            })?;
-            return Ok(());
+            found.replace(|number, close_on_exec| self.listener.replace(id, new, number, close_on_exec))
+        } else {
+            // What was read before is the caller's own: its call still waited when the socket was placed.
+            Ok(watching)
         }
-        // What was read before is the caller's own: its call still waited when the socket was placed.
-        places::watch_again(&watching, dial.call.fd.as_fd())
     }
 
     /// The answer to a server that does not want to wait. Only now is there one address: the socket is the server's, and
@@ -337,6 +369,9 @@ impl Broker {
 /// What connect(2) asks of every socket. The one that is replaced is closed at once besides, which may wait for the other
 /// side if there is one (SO_LINGER of socket(7)).
 fn unconnected(call: &Call) -> nix::Result<()> {
+    if call.socket.port == 0 {
+        return Ok(());
+    }
     match sockets::tcp_state(call.fd.as_fd())? {
         TcpState::Closed => Ok(()),
         TcpState::Connecting => Err(Errno::EALREADY),

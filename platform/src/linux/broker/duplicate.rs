@@ -2,9 +2,12 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 
 use super::super::sockets::option;
+
+static TOLD_TO_LINGER: AtomicBool = AtomicBool::new(false);
 
 /// Closed where nobody waits, if closing may take time.
 pub struct Duplicate(Option<OwnedFd>);
@@ -12,6 +15,11 @@ pub struct Duplicate(Option<OwnedFd>);
 impl Duplicate {
     pub fn new(fd: OwnedFd) -> Self {
         Duplicate(Some(fd))
+    }
+
+    /// Some socket of the box is about to be told to linger: from now on every one is asked.
+    pub fn may_linger() {
+        TOLD_TO_LINGER.store(true, Ordering::Relaxed);
     }
 
     /// Closes it now: for a socket that is not connected, which nothing lingers on.
@@ -37,7 +45,7 @@ impl Drop for Duplicate {
     /// likes. A server that closes its own at the right moment leaves that to us.
     fn drop(&mut self) {
         let Some(fd) = self.0.take() else { return };
-        if lingers(&fd) {
+        if TOLD_TO_LINGER.load(Ordering::Relaxed) && lingers(&fd) {
             close_elsewhere(fd);
         }
     }
@@ -100,6 +108,7 @@ mod tests {
     fn a_socket_that_lingers_is_closed_elsewhere() {
         let (fd, _listener, _other) = full();
         let start = Instant::now();
+        Duplicate::may_linger();
         drop(Duplicate::new(fd));
         assert!(start.elapsed() < Duration::from_secs(1));
     }

@@ -23,13 +23,14 @@ pub struct UnixCall {
 impl Broker {
     /// As the kernel would, on the server's own socket in the server's own network.
     pub(super) fn connect_own(&mut self, call: Call, bytes: &[u8]) -> Answer {
-        match call.without_blocking(|| sockets::connect(call.fd.as_fd(), bytes)) {
-            Ok(Err(Errno::EINPROGRESS | Errno::EALREADY)) if call.is_blocking() => self.await_own(call),
-            Ok(result) => {
+        match call.connect(&self.watchdog, bytes) {
+            Err(Errno::EINPROGRESS | Errno::EALREADY | Errno::EINTR) if call.is_blocking() => {
+                self.await_own(call)
+            }
+            result => {
                 let result = self.as_first_time(&call, result);
                 self.announce(&call, result)
             }
-            Err(errno) => Answer::Now(Err(errno)),
         }
     }
 
@@ -63,9 +64,9 @@ impl Broker {
 
     pub(super) fn try_unix(&mut self, unix: UnixCall) -> Answer {
         let UnixCall { call, bytes, .. } = &unix;
-        let connect = || self.identity.assumed(|| sockets::connect(call.fd.as_fd(), bytes));
-        match call.without_blocking(connect) {
-            Ok(Err(Errno::EAGAIN)) if call.is_blocking() => {
+        let connect = || call.connect(&self.watchdog, bytes);
+        match self.identity.assumed(connect) {
+            Err(Errno::EAGAIN | Errno::EINTR) if call.is_blocking() => {
                 let [_, most] = RETRY;
                 let retry = unix.retry;
                 let later = UnixCall {
@@ -74,11 +75,10 @@ impl Broker {
                 };
                 self.wait_for(Waiting::Unix(later), Some(retry))
             }
-            Ok(result) => {
+            result => {
                 let result = self.as_first_time(call, result);
                 self.announce(call, result)
             }
-            Err(errno) => Answer::Now(Err(errno)),
         }
     }
 

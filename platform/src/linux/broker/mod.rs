@@ -3,8 +3,7 @@
 //! The network namespace of the box has only a loopback, so a socket made in it leads nowhere by itself. A connect(2) to
 //! something that is allowed is carried out on a new socket of the host's network, which then takes the place of the
 //! server's: from there on the bytes flow through the kernel alone. One thread serves everything and waits for
-//! nobody; what takes time lies in [`pending`]. Only a server that lets a socket of its own block in the very moment in which
-//! it must not keeps the thread waiting, and itself with it.
+//! nobody; what takes time lies in [`pending`], and a [`watchdog`] sees to what only a hostile server could make take time.
 //!
 //! A hostile server sees to it that arguments change while they are judged. So an address is copied once, a descriptor is
 //! duplicated once, and both are used from then on. What a socket of the host's network in the server's hands could be
@@ -26,6 +25,7 @@ mod pace;
 mod pending;
 mod places;
 mod route;
+mod watchdog;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -42,7 +42,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use super::filter::{SET_OPTION, TOLD};
 use super::notify::{Listener, Notification};
 use super::numbers::number;
-use super::sockets::{NetworkCookie, Socket};
+use super::sockets::{self, NetworkCookie, Socket};
 use address::{Address, Asked, MOST_BYTES};
 use caller::{Callers, Place};
 use duplicate::Duplicate;
@@ -54,6 +54,7 @@ use options::Options;
 use pace::Pace;
 use pending::Pending;
 use places::Witness;
+use watchdog::Watchdog;
 
 struct Broker {
     listener: Listener,
@@ -68,6 +69,7 @@ struct Broker {
     /// Who writes down what the server uses, if somebody does.
     observer: Option<Observer>,
     witness: Witness,
+    watchdog: Watchdog,
     pace: Pace,
     /// The numbers of the calls that make an epoll instance.
     epoll_makers: Vec<i64>,
@@ -92,7 +94,6 @@ struct Call {
     /// Our duplicate.
     fd: Duplicate,
     socket: Socket,
-    flags: OFlag,
 }
 
 /// What becomes of a call.
@@ -125,7 +126,8 @@ pub fn start(listener: OwnedFd, ground: Ground) -> nix::Result<()> {
     let thread = thread::Builder::new().name("broker".into()).stack_size(STACK);
     let serve = move || {
         let alone = broker.identity.keep_only_what_is_needed();
-        if alone.and_then(|()| files::own_umask()).is_ok() {
+        let alone = alone.and_then(|()| files::own_umask());
+        if alone.and_then(|()| broker.watchdog.start()).is_ok() {
             broker.serve();
         }
     };
@@ -153,6 +155,7 @@ impl Broker {
             desk: ground.desk.take(),
             observer: ground.observed.take().map(Observer::new),
             witness: Witness::new()?,
+            watchdog: Watchdog::default(),
             pace: Pace::new(),
             epoll_makers: TOLD.calls.iter().filter_map(|name| number(name)).collect(),
             epoll_made: None,
@@ -258,6 +261,9 @@ impl Broker {
     /// The server is about to set an option that few programs set.
     fn set_option(&mut self, notification: &Notification) -> Answer {
         let [level, name] = SET_OPTION.map(|at| notification.arguments[usize::from(at)] as i32);
+        if (level, name) == (libc::SOL_SOCKET, libc::SO_LINGER) {
+            Duplicate::may_linger();
+        }
         self.options().told(level, name);
         Answer::CarryOut
     }
@@ -284,13 +290,11 @@ impl Broker {
         let number = notification.arguments[0] as RawFd;
         let fd = Duplicate::new(self.callers.descriptor(notification.thread, number)?);
         let socket = Socket::of(fd.as_fd())?;
-        let flags = OFlag::from_bits_retain(fcntl(&fd, FcntlArg::F_GETFL)?);
         Ok(Call {
             notification: *notification,
             number,
             fd,
             socket,
-            flags,
         })
     }
 
@@ -341,21 +345,36 @@ impl Broker {
 }
 
 impl Call {
-    fn is_blocking(&self) -> bool {
-        !self.flags.contains(OFlag::O_NONBLOCK)
+    fn flags(&self) -> nix::Result<OFlag> {
+        fcntl(&self.fd, FcntlArg::F_GETFL).map(OFlag::from_bits_retain)
     }
 
-    /// Does something with the socket that must not block us, and lets the server find it as it was. The flag belongs to
-    /// the open socket, which is the server's too.
-    fn without_blocking<T>(&self, act: impl FnOnce() -> T) -> nix::Result<T> {
-        if !self.is_blocking() {
-            return Ok(act());
-        }
-        fcntl(&self.fd, FcntlArg::F_SETFL(self.flags | OFlag::O_NONBLOCK))?;
-        let result = act();
-        fcntl(&self.fd, FcntlArg::F_SETFL(self.flags))?;
-        Ok(result)
+    fn is_blocking(&self) -> bool {
+        self.flags().is_ok_and(blocks)
     }
+
+    /// connect(2) on the socket, which must not block us and which the server finds as it was. The flag belongs to the open
+    /// socket, which is the server's too.
+    ///
+    /// # Errors
+    /// Those of the call; EINTR where the server has let it block after all.
+    fn connect(&self, watchdog: &Watchdog, address: &[u8]) -> nix::Result<()> {
+        let flags = self.flags()?;
+        let waits = blocks(flags);
+        if waits {
+            fcntl(&self.fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+        }
+        let result = watchdog.guard(|| sockets::connect(self.fd.as_fd(), address));
+        if waits {
+            fcntl(&self.fd, FcntlArg::F_SETFL(flags))?;
+        }
+        result
+    }
+}
+
+/// Whether connect(2) waits for the other side.
+fn blocks(flags: OFlag) -> bool {
+    !flags.contains(OFlag::O_NONBLOCK)
 }
 
 /// Whether a non-blocking connect(2) has come to its end, and to which.

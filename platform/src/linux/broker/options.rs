@@ -162,7 +162,10 @@ mod tests {
         setsockopt(&from, sockopt::Linger, &linger).unwrap();
         let time = nix::sys::time::TimeVal::new(7, 500_000);
         setsockopt(&from, sockopt::SendTimeout, &time).unwrap();
-        options().carry(from.as_fd(), to.as_fd());
+        let mut options = options();
+        options.told(libc::SOL_SOCKET, libc::SO_LINGER);
+        options.told(libc::SOL_SOCKET, libc::SO_SNDTIMEO);
+        options.carry(from.as_fd(), to.as_fd());
         assert_eq!(values(&from), values(&to));
         assert_ne!(values(&to), values(&fresh(libc::AF_INET)));
         assert_eq!(patience(to.as_fd()), Some(Duration::from_millis(7500)));

@@ -141,26 +141,47 @@ impl Pending {
         (ready, over)
     }
 
+    /// Forgets calls on this socket that do not wait any more. Whether there were any.
+    pub fn take_interrupted(&mut self, call: &Call, listener: &Listener) -> bool {
+        if self.entries.is_empty() {
+            return false;
+        }
+        let cookie = sockets::cookie(call.fd.as_fd());
+        let same = |entry: &Entry| {
+            let socket = entry.waiting.socket();
+            socket.is_some_and(|socket| cookie.is_ok() && sockets::cookie(socket) == cookie)
+        };
+        self.take_those(|entry| gone(entry, listener) && same(entry))
+    }
+
     /// Forgets calls that do not wait any more.
     fn forget_interrupted(&mut self, listener: &Listener, now: Instant) {
         if self.check > now {
             return;
         }
         self.check = now + CHECK;
-        let gone = |entry: &Entry| entry.waiting.id().is_some_and(|id| !listener.waits(id));
-        let gone: Vec<u64> = self
-            .entries
-            .iter()
-            .filter(|(_, entry)| gone(entry))
+        self.take_those(|entry| gone(entry, listener));
+    }
+
+    fn take_those(&mut self, those: impl Fn(&Entry) -> bool) -> bool {
+        let entries = self.entries.iter();
+        let numbers: Vec<u64> = entries
+            .filter(|(_, entry)| those(entry))
             .map(|(number, _)| *number)
             .collect();
-        gone.into_iter().for_each(|number| drop(self.take(number)));
+        numbers.iter().for_each(|number| drop(self.take(*number)));
+        !numbers.is_empty()
     }
 
     fn watched(&self) -> usize {
         let watched = |entry: &&Entry| matches!(entry.waiting, Waiting::Watched(..));
         self.entries.values().filter(watched).count()
     }
+}
+
+/// The call does not wait any more.
+fn gone(entry: &Entry, listener: &Listener) -> bool {
+    entry.waiting.id().is_some_and(|id| !listener.waits(id))
 }
 
 impl AsFd for Pending {

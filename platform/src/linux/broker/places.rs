@@ -38,6 +38,16 @@ impl Witness {
         let _ = self.0.delete(socket);
     }
 
+    /// The number of what is watched.
+    ///
+    /// # Errors
+    /// ENOENT when there is nothing.
+    pub fn inode(&self) -> nix::Result<u64> {
+        let text = fs::read_to_string(format!("/proc/thread-self/fdinfo/{}", self.0.0.as_raw_fd()));
+        let text = text.map_err(|_| Errno::EACCES)?;
+        text.lines().find_map(inode_watched).ok_or(Errno::ENOENT)
+    }
+
     /// Gives our descriptor up, and says whether others are left.
     pub fn lives_on(&self, socket: OwnedFd) -> bool {
         drop(socket);
@@ -49,7 +59,7 @@ impl Witness {
 }
 
 /// The number by which a socket is told from others (inode(7)).
-pub fn inode(socket: BorrowedFd) -> nix::Result<u64> {
+fn inode(socket: BorrowedFd) -> nix::Result<u64> {
     fstat(socket).map(|stat| stat.st_ino)
 }
 
@@ -69,8 +79,11 @@ const MOST_DESCRIPTORS: usize = 4096;
 pub struct Found {
     /// Numbers, and whether each closes on execution.
     numbers: Vec<(RawFd, bool)>,
-    registrations: Vec<(OwnedFd, Registration)>,
+    watching: Vec<Watching>,
 }
+
+/// An epoll instance of the caller, and how it knows the socket.
+pub type Watching = (OwnedFd, Registration);
 
 /// Finds what else the thread's process calls `inode`. All of it is read through the thread's number, so whether the call
 /// still waits must be asked before it is used.
@@ -79,33 +92,36 @@ pub struct Found {
 /// EMFILE when there are too many descriptors to look at.
 pub fn find(callers: &mut Callers, thread: Pid, inode: u64) -> nix::Result<Found> {
     let (sockets, epolls) = descriptors(thread, inode)?;
-    let registrations = registrations(callers, thread, inode, epolls)?;
+    let watching = registrations(callers, thread, inode, epolls)?;
     let flags = |number| (number, callers.closes_on_exec(thread, number));
     Ok(Found {
         numbers: sockets.into_iter().map(flags).collect(),
-        registrations,
+        watching,
     })
 }
 
-/// Finds which epoll instances of the thread's process know `inode`. `made` is when the box last made an instance.
+/// Finds which epoll instances of the thread's process know `socket`. `made` is when the box last made an instance.
 ///
 /// # Errors
 /// Those of pidfd_getfd(2).
 pub fn watching(
     callers: &mut Callers,
     thread: Pid,
-    inode: u64,
+    socket: BorrowedFd,
     made: Instant,
-) -> nix::Result<Vec<(OwnedFd, Registration)>> {
+) -> nix::Result<Vec<Watching>> {
     let numbers = callers.epolls(thread, made, instances);
-    registrations(callers, thread, inode, numbers)
+    match numbers.is_empty() {
+        true => Ok(Vec::new()),
+        false => registrations(callers, thread, inode(socket)?, numbers),
+    }
 }
 
 /// Lets those who knew the old socket know `new`.
 ///
 /// # Errors
 /// Those of epoll_ctl(2).
-pub fn watch_again(watching: &[(OwnedFd, Registration)], new: BorrowedFd) -> nix::Result<()> {
+pub fn watch_again(watching: &[Watching], new: BorrowedFd) -> nix::Result<()> {
     watching
         .iter()
         .try_for_each(|(epoll, watched)| register(epoll.as_fd(), watched, new))
@@ -116,7 +132,7 @@ fn registrations(
     thread: Pid,
     inode: u64,
     epolls: Vec<RawFd>,
-) -> nix::Result<Vec<(OwnedFd, Registration)>> {
+) -> nix::Result<Vec<Watching>> {
     let mut found = Vec::new();
     for number in epolls {
         let text = fs::read_to_string(format!("/proc/{thread}/fdinfo/{number}")).unwrap_or_default();
@@ -128,19 +144,15 @@ fn registrations(
 }
 
 impl Found {
-    /// Puts `new` in its place: `replace` is called for each number, registrations are made again.
+    /// Calls `replace` for each number. Returns who watches the socket.
     ///
     /// # Errors
     /// What could not be replaced.
-    pub fn replace(
-        &self,
-        new: BorrowedFd,
-        replace: impl Fn(RawFd, bool) -> nix::Result<()>,
-    ) -> nix::Result<()> {
+    pub fn replace(self, replace: impl Fn(RawFd, bool) -> nix::Result<()>) -> nix::Result<Vec<Watching>> {
         self.numbers
             .iter()
             .try_for_each(|(number, close_on_exec)| replace(*number, *close_on_exec))?;
-        watch_again(&self.registrations, new)
+        Ok(self.watching)
     }
 }
 
@@ -191,23 +203,26 @@ const EPOLL: &str = "anon_inode:[eventpoll]";
 /// The line of a socket in the table of an epoll instance (proc_pid_fdinfo(5)):
 /// `tfd: 5 events: 19 data: 5 pos:0 ino:1a2b sdev:8`, the last four hexadecimal.
 fn registration(text: &str, inode: u64) -> Option<Registration> {
-    text.lines().find_map(|line| {
-        let line = line.replace(':', " ");
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let after = |key| {
-            words
-                .iter()
-                .position(|word| *word == key)
-                .and_then(|at| words.get(at + 1))
-        };
-        let hex = |key| u64::from_str_radix(after(key)?, 16).ok();
-        (hex("ino")? == inode).then_some(())?;
-        Some(Registration {
-            number: after("tfd")?.parse().ok()?,
-            events: hex("events")? as u32,
-            data: hex("data")?,
-        })
+    let line = text.lines().find(|line| inode_watched(line) == Some(inode))?;
+    let hex = |key| u64::from_str_radix(value(line, key)?, 16).ok();
+    Some(Registration {
+        number: value(line, "tfd")?.parse().ok()?,
+        events: hex("events")? as u32,
+        data: hex("data")?,
     })
+}
+
+/// Nothing on the lines about the instance itself.
+fn inode_watched(line: &str) -> Option<u64> {
+    value(line, "tfd")?;
+    u64::from_str_radix(value(line, "ino")?, 16).ok()
+}
+
+/// The word after a key in such a line.
+fn value<'a>(line: &'a str, key: &str) -> Option<&'a str> {
+    let mut words = line.split([':', ' ', '\t']).filter(|word| !word.is_empty());
+    words.find(|word| *word == key)?;
+    words.next()
 }
 
 /// Registers `new` in the caller's instance by the number that the caller knows it by: epoll_ctl(2) remembers the number
@@ -253,6 +268,7 @@ mod tests {
             let socket = tcp_socket(libc::AF_INET).unwrap();
             let other = shared.then(|| socket.try_clone().unwrap());
             witness.watch(socket.as_fd()).unwrap();
+            assert_eq!(witness.inode(), inode(socket.as_fd()));
             assert_eq!(witness.lives_on(socket), shared);
             drop(other);
             assert!(!witness.lives_on(tcp_socket(libc::AF_INET).unwrap()));
@@ -271,6 +287,8 @@ mod tests {
         };
         assert_eq!(registration(text, 0x1a2b), Some(found));
         assert_eq!(registration(text, 0xff).map(|one| one.number), Some(9));
+        // The instance's own number is none of the table.
+        assert_eq!(registration(text, 0x2064), None);
         assert_eq!(registration(text, 0x12), None);
     }
 }
