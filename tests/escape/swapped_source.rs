@@ -88,12 +88,12 @@ fn control_a_bare_program_reads_both() {
 /// Two folders change places: what the supervisor judged is not what init finds under the name.
 #[test]
 fn a_swapped_folder_is_noticed() {
-    const LIMIT: Duration = Duration::from_secs(20);
+    let limit = Duration::from_secs(20) * slowness();
     for host in hosts() {
         let (source, other) = (host.directory("source"), host.directory("other"));
         let flags = words([&"--read", &format!("{}:/data", source.display())]);
         let mut noticed = false;
-        let swaps = while_swapped(&source, &other, LIMIT, || {
+        let swaps = while_swapped(&source, &other, limit, || {
             let answer = host.boxed(&flags, &["list", "/data"]);
             noticed = answer.stderr.contains("was replaced by something else");
             if noticed {
@@ -103,7 +103,7 @@ fn a_swapped_folder_is_noticed() {
             }
             noticed
         });
-        assert!(noticed, "never in {LIMIT:?} with {swaps} swaps");
+        assert!(noticed, "never in {limit:?} with {swaps} swaps");
     }
 }
 
