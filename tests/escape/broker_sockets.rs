@@ -105,6 +105,7 @@ fn options_that_lead_packets_elsewhere_are_refused() {
     for host in hosts() {
         for (level, name, value) in [
             ("0", "4", RECORD_ROUTE),
+            ("1", "5", "01000000"),
             ("1", "25", "6c6f"),
             ("1", "62", "01000000"),
             // No bytes take a header away that was set before: what counts is whether the kernel is asked.

@@ -374,7 +374,7 @@ pub const SET_OPTION: [u8; 2] = [1, 2];
 /// ipv6(7).
 pub const TOLD_OPTIONS: &[(u32, u32)] = &[
     // SO_SNDBUF, SO_RCVBUF, SO_OOBINLINE, SO_PRIORITY, SO_LINGER, SO_RCVLOWAT, SO_RCVTIMEO, SO_SNDTIMEO, SO_TIMESTAMP,
-    // SO_ZEROCOPY
+    // SO_ZEROCOPY; SO_RCVTIMEO_NEW, SO_SNDTIMEO_NEW
     (1, 7),
     (1, 8),
     (1, 10),
@@ -385,6 +385,8 @@ pub const TOLD_OPTIONS: &[(u32, u32)] = &[
     (1, 21),
     (1, 29),
     (1, 60),
+    (1, 66),
+    (1, 67),
     // TCP_SYNCNT, TCP_LINGER2, TCP_CONGESTION, TCP_USER_TIMEOUT, TCP_NOTSENT_LOWAT
     (6, 7),
     (6, 8),
@@ -533,13 +535,22 @@ pub const ARGUMENTS: &[(&str, Argument, Answer)] = &[
     ),
     // Options that send the packets of a connection elsewhere than to the other side: IP_OPTIONS holds source routes,
     // IPV6_RTHDR, its older form and IPV6_2292PKTOPTIONS a routing header, SO_BINDTODEVICE and SO_BINDTOIFINDEX an
-    // interface. And TCP_ULP, which makes sockets of another kind of those of TCP ("smc"), past the second row of "socket", and
+    // interface, SO_DONTROUTE passes gateways by. And TCP_ULP, which makes sockets of another kind of those of TCP ("smc"), past the second row of "socket", and
     // else puts TLS into the kernel, which programs then do themselves. An option is a level and a number.
     (
         "setsockopt",
         Argument::NotBoth {
             indexes: SET_OPTION,
-            pairs: &[(0, 4), (41, 57), (41, 5), (41, 6), (1, 25), (1, 62), (6, 31)],
+            pairs: &[
+                (0, 4),
+                (41, 57),
+                (41, 5),
+                (41, 6),
+                (1, 5),
+                (1, 25),
+                (1, 62),
+                (6, 31),
+            ],
         },
         Answer::NotPermitted,
     ),

@@ -87,8 +87,13 @@ impl Listener {
 
     /// Whether the call still waits. What was read through the number of its thread before that was its own.
     pub fn waits(&self, id: u64) -> bool {
-        // SAFETY: the request reads one u64, which lives across the call.
-        unsafe { call::id_valid(self.fd.as_raw_fd(), &raw const id) }.is_ok()
+        loop {
+            // SAFETY: the request reads one u64, which lives across the call.
+            match unsafe { call::id_valid(self.fd.as_raw_fd(), &raw const id) } {
+                Err(Errno::EINTR) => continue,
+                result => return result.is_ok(),
+            }
+        }
     }
 
     /// Lets the call return, with success or an errno.
@@ -112,8 +117,13 @@ impl Listener {
             error,
             flags,
         };
-        // SAFETY: the request reads one response, which lives across the call.
-        unsafe { call::send(self.fd.as_raw_fd(), &raw mut response) }.map(drop)
+        loop {
+            // SAFETY: the request reads one response, which lives across the call.
+            match unsafe { call::send(self.fd.as_raw_fd(), &raw mut response) } {
+                Err(Errno::EINTR) => continue,
+                result => return result.map(drop),
+            }
+        }
     }
 
     /// Puts `fd` in the place of the caller's descriptor `number`, as dup2(2) would.

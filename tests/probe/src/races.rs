@@ -48,6 +48,11 @@ pub const ATTACKS: &[Attack] = &[
         words: "ALLOWED",
         run: made_to_block,
     },
+    Attack {
+        name: "held-sockets",
+        words: "ALLOWED COUNT",
+        run: held_sockets,
+    },
 ];
 
 /// The number that the racing calls are made with.
@@ -335,4 +340,34 @@ fn made_to_block(words: &Words) -> Evidence {
     connect(&last, &at(words, 0)?)?;
     let word = said(last.as_raw_fd()).ok_or_else(|| io::Error::from_raw_os_error(libc::ENOTCONN))?;
     Ok(format!("{word} {waited}"))
+}
+
+/// Connects sockets that another thread is in the middle of a call on. Tells how many were connected; the program is
+/// killed after a while where one is not answered.
+fn held_sockets(words: &Words) -> Evidence {
+    static CURRENT: AtomicU64 = AtomicU64::new(u64::MAX);
+    let (to, count) = (at(words, 0)?, words.number(1)?);
+    // SAFETY: takes a number.
+    unsafe { libc::alarm(100) };
+    thread::spawn(|| {
+        loop {
+            let (mut value, mut length) = (0_i32, 4_u32);
+            let arguments = [
+                CURRENT.load(Ordering::Relaxed),
+                libc::SOL_SOCKET as u64,
+                libc::SO_TYPE as u64,
+                (&raw mut value) as u64,
+                (&raw mut length) as u64,
+            ];
+            let _ = call(libc::SYS_getsockopt, &arguments);
+        }
+    });
+    let mut connected = 0;
+    for _ in 0..count {
+        let socket = tcp_socket()?;
+        CURRENT.store(socket.as_raw_fd() as u64, Ordering::Relaxed);
+        connect(&socket, &to)?;
+        connected += 1;
+    }
+    Ok(connected.to_string())
 }

@@ -22,6 +22,7 @@ impl Broker {
             Ok(TcpState::Connecting) if call.is_blocking() => {
                 // From now on this call waits for it alone.
                 self.was_interrupted(&call);
+                self.was_unannounced(&call);
                 let patience = options::patience(call.fd.as_fd());
                 self.wait_for(Waiting::Own(call), patience)
             }
@@ -55,7 +56,7 @@ impl Broker {
         }
     }
 
-    fn remember_unannounced(&mut self, socket: &Duplicate) {
+    pub(super) fn remember_unannounced(&mut self, socket: &Duplicate) {
         const MOST: usize = 256;
         if self.unannounced.len() >= MOST {
             self.unannounced.pop_front();

@@ -1,12 +1,10 @@
 //! TCP to a host: a socket of the host's network is connected and takes the place of the server's.
 
 use std::net::Ipv4Addr;
-use std::os::fd::BorrowedFd;
 use std::vec;
 
 use super::super::sockets::{self, TcpState};
 use super::pending::Waiting;
-use super::places::Watching;
 use super::route::{Refused, Route, judged, route};
 use super::*;
 use crate::net::Name;
@@ -23,13 +21,6 @@ pub struct Dial {
     close_on_exec: bool,
     /// The call waits for the other side.
     blocking: bool,
-}
-
-/// What went wrong with an address.
-enum Failed {
-    /// Another may do.
-    ToBegin(Errno),
-    ToReplace(Errno),
 }
 
 /// How long one address of several is tried before the next.
@@ -160,20 +151,24 @@ impl Broker {
         let mut failure = Errno::EHOSTUNREACH;
         while let Some(address) = dial.addresses.next() {
             dial.current = Some(address);
-            let begun = match dial.addresses.len() {
-                0 => self.replace_and_begin(&mut dial, address),
-                _ => self.begin_and_replace(&mut dial, address),
-            };
+            let begun = self
+                .begin(&dial, address)
+                .and_then(|begun| match dial.addresses.len() {
+                    0 => Ok(begun),
+                    // A loopback refuses at once, while another socket may still take its place.
+                    _ => settled(&begun.0).unwrap_or(Ok(())).map(|()| begun),
+                });
             let connected = match begun {
-                Ok(connected) => connected,
-                // The call was interrupted: the server asks again, or never.
-                Err(Failed::ToReplace(Errno::ENOENT)) => return Answer::Nothing,
-                Err(Failed::ToReplace(errno)) => return Answer::Now(Err(errno)),
-                Err(Failed::ToBegin(errno)) => {
+                Err(errno) => {
                     failure = errno;
                     self.note_failed(address.ip());
                     continue;
                 }
+                Ok((socket, connected)) => match self.replace(&mut dial, socket) {
+                    // Of no meaning to a call that was interrupted: the server asks again, or never.
+                    Err(errno) => return Answer::Now(Err(errno)),
+                    Ok(()) => connected,
+                },
             };
             if !dial.blocking {
                 return self.in_progress(dial, address, connected);
@@ -191,32 +186,13 @@ impl Broker {
         Answer::Now(Err(failure))
     }
 
-    /// The last address that is left: the socket takes its place first, so that the server goes on as soon as the other
-    /// side may. Whether it is connected.
-    fn replace_and_begin(&mut self, dial: &mut Dial, to: SocketAddr) -> Result<bool, Failed> {
-        let (socket, address) = self.told_socket(&dial.call, to).map_err(Failed::ToBegin)?;
-        let watching = self.replace(dial, socket).map_err(Failed::ToReplace)?;
-        let begun = self.begin(dial.call.fd.as_fd(), &address, dial.blocking);
-        places::watch_again(&watching, dial.call.fd.as_fd()).map_err(Failed::ToReplace)?;
-        begun.map_err(Failed::ToBegin)
-    }
-
-    /// One of several: a loopback refuses at once, while the socket is ours alone and another may take its place.
-    fn begin_and_replace(&mut self, dial: &mut Dial, to: SocketAddr) -> Result<bool, Failed> {
-        let (socket, address) = self.told_socket(&dial.call, to).map_err(Failed::ToBegin)?;
-        let begun = self.begin(socket.as_fd(), &address, dial.blocking);
-        let connected = begun.map_err(Failed::ToBegin)?;
-        settled(&socket).unwrap_or(Ok(())).map_err(Failed::ToBegin)?;
-        let watching = self.replace(dial, socket).map_err(Failed::ToReplace)?;
-        places::watch_again(&watching, dial.call.fd.as_fd()).map_err(Failed::ToReplace)?;
-        Ok(connected)
-    }
-
-    /// A new socket of the host's network that was told what the server's was told, and the address in its family.
-    fn told_socket(&mut self, call: &Call, to: SocketAddr) -> nix::Result<(OwnedFd, Vec<u8>)> {
+    /// Connects a new socket of the host's network, told what the server's was told; whether it is connected by now.
+    ///
+    /// The server has nothing of it yet: what else it would tell the socket could lead the connection another way.
+    fn begin(&mut self, dial: &Dial, to: SocketAddr) -> nix::Result<(OwnedFd, bool)> {
         let family = match to {
             SocketAddr::V6(_) => libc::AF_INET6,
-            SocketAddr::V4(_) => call.socket.family,
+            SocketAddr::V4(_) => dial.call.socket.family,
         };
         let (socket, family) = match (self.fresh_socket(family), to) {
             // A host without IPv6 has no IPv6 sockets, and its servers use them for IPv4 all the same.
@@ -226,21 +202,16 @@ impl Broker {
             (socket, _) => (socket?, family),
         };
         self.wanted = Some(family);
-        self.options().carry(call.fd.as_fd(), socket.as_fd());
-        Ok((socket, address::bytes(family, to)))
-    }
-
-    /// Begins to connect a socket that does not block, unless the server sees to it that it does. Whether it is connected.
-    fn begin(&self, socket: BorrowedFd, address: &[u8], blocking: bool) -> nix::Result<bool> {
-        let begun = self.watchdog.guard(|| sockets::connect(socket, address));
-        if blocking {
-            fcntl(socket, FcntlArg::F_SETFL(OFlag::O_RDWR))?;
+        self.options().carry(dial.call.fd.as_fd(), socket.as_fd());
+        let connected = match sockets::connect(socket.as_fd(), &address::bytes(family, to)) {
+            Ok(()) => true,
+            Err(Errno::EINPROGRESS) => false,
+            Err(errno) => return Err(errno),
+        };
+        if dial.blocking {
+            fcntl(&socket, FcntlArg::F_SETFL(OFlag::O_RDWR))?;
         }
-        match begun {
-            Ok(()) => Ok(true),
-            Err(Errno::EINPROGRESS | Errno::EINTR) => Ok(false),
-            Err(errno) => Err(errno),
-        }
+        Ok((socket, connected))
     }
 
     /// A socket of the host's network; the one that was made beforehand if there is one of the family.
@@ -265,10 +236,10 @@ impl Broker {
         }
     }
 
-    /// Puts a socket in the place of the server's, by every number the server has for it. Returns who watched the old one.
-    fn replace(&mut self, dial: &mut Dial, socket: OwnedFd) -> nix::Result<Vec<Watching>> {
+    /// Puts a socket in the place of the server's, everywhere the server knows it.
+    fn replace(&mut self, dial: &mut Dial, socket: OwnedFd) -> nix::Result<()> {
         let Notification { id, thread, .. } = dial.call.notification;
-        let watching = match self.epoll_made {
+        let mut watching = match self.epoll_made {
             Some(made) => places::watching(&mut self.callers, thread, dial.call.fd.as_fd(), made)?,
             None => Vec::new(),
         };
@@ -281,24 +252,31 @@ impl Broker {
             self.witness.forget(dial.call.fd.as_fd());
         }
         placed?;
-        let old = std::mem::replace(&mut dial.call.fd, Duplicate::new(socket));
+        let old = std::mem::replace(&mut dial.call.fd, Duplicate::of_box(socket));
         let lives_on = old.into_closed(|old| self.witness.lives_on(old));
         watched?;
-        if lives_on {
-            // It stays in the witness as long as it lives.
-            let inode = self.witness.inode();
-            self.witness = Witness::new()?;
-            let inode = inode?;
-            let new = dial.call.fd.as_fd();
+        if let Some(inode) = lives_on.then(|| self.renew_witness()).transpose()?.flatten() {
             let found = places::find(&mut self.callers, thread, inode)?;
             if !self.listener.waits(id) {
+                self.remember_unannounced(&dial.call.fd);
                 return Err(Errno::ENOENT);
             }
-            found.replace(|number, close_on_exec| self.listener.replace(id, new, number, close_on_exec))
-        } else {
-            // What was read before is the caller's own: its call still waited when the socket was placed.
-            Ok(watching)
+            let new = dial.call.fd.as_fd();
+            let others = found
+                .replace(|number, close_on_exec| self.listener.replace(id, new, number, close_on_exec))?;
+            // By now it may be gone after all, and with it whoever watched it.
+            watching = if others.is_empty() { watching } else { others };
         }
+        // What was read before is the caller's own: its call still waited when the socket was placed.
+        places::watch_again(&watching, dial.call.fd.as_fd())
+    }
+
+    /// Begins anew with a witness whose socket lives on, which it would tell of from now on. Returns the socket's number;
+    /// nothing if only a call of another thread kept it for a moment, and it is gone.
+    fn renew_witness(&mut self) -> nix::Result<Option<u64>> {
+        let inode = self.witness.inode();
+        self.witness = Witness::new()?;
+        inode
     }
 
     /// The answer to a server that does not want to wait. Only now is there one address: the socket is the server's, and

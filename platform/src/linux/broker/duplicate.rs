@@ -10,11 +10,31 @@ use super::super::sockets::option;
 static TOLD_TO_LINGER: AtomicBool = AtomicBool::new(false);
 
 /// Closed where nobody waits, if closing may take time.
-pub struct Duplicate(Option<OwnedFd>);
+pub struct Duplicate {
+    fd: Option<OwnedFd>,
+    /// It was made in the box or by us: nobody else can have told it to linger.
+    of_box: bool,
+}
 
 impl Duplicate {
     pub fn new(fd: OwnedFd) -> Self {
-        Duplicate(Some(fd))
+        Duplicate {
+            fd: Some(fd),
+            of_box: false,
+        }
+    }
+
+    /// Of a socket that was made in the box or by us.
+    pub fn of_box(fd: OwnedFd) -> Self {
+        Duplicate {
+            fd: Some(fd),
+            of_box: true,
+        }
+    }
+
+    /// It turned out to be such a socket.
+    pub fn is_of_box(&mut self) {
+        self.of_box = true;
     }
 
     /// Some socket of the box is about to be told to linger: from now on every one is asked.
@@ -24,13 +44,13 @@ impl Duplicate {
 
     /// Closes it now: for a socket that is not connected, which nothing lingers on.
     pub fn into_closed(mut self, close: impl FnOnce(OwnedFd) -> bool) -> bool {
-        self.0.take().is_some_and(close)
+        self.fd.take().is_some_and(close)
     }
 }
 
 impl AsFd for Duplicate {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_ref().expect("it is taken only when it goes").as_fd()
+        self.fd.as_ref().expect("it is taken only when it goes").as_fd()
     }
 }
 
@@ -44,8 +64,9 @@ impl Drop for Duplicate {
     /// SO_LINGER of socket(7) lets close(2) wait until the other side has taken everything, for as long as the server
     /// likes. A server that closes its own at the right moment leaves that to us.
     fn drop(&mut self) {
-        let Some(fd) = self.0.take() else { return };
-        if TOLD_TO_LINGER.load(Ordering::Relaxed) && lingers(&fd) {
+        let Some(fd) = self.fd.take() else { return };
+        let may = !self.of_box || TOLD_TO_LINGER.load(Ordering::Relaxed);
+        if may && lingers(&fd) {
             close_elsewhere(fd);
         }
     }
@@ -109,7 +130,7 @@ mod tests {
         let (fd, _listener, _other) = full();
         let start = Instant::now();
         Duplicate::may_linger();
-        drop(Duplicate::new(fd));
+        drop(Duplicate::of_box(fd));
         assert!(start.elapsed() < Duration::from_secs(1));
     }
 

@@ -288,8 +288,11 @@ impl Broker {
     /// EBADF and ENOTSOCK, as the call itself would answer.
     fn call(&mut self, notification: &Notification) -> nix::Result<Call> {
         let number = notification.arguments[0] as RawFd;
-        let fd = Duplicate::new(self.callers.descriptor(notification.thread, number)?);
+        let mut fd = Duplicate::new(self.callers.descriptor(notification.thread, number)?);
         let socket = Socket::of(fd.as_fd())?;
+        if socket.network == self.ground.boxed {
+            fd.is_of_box();
+        }
         Ok(Call {
             notification: *notification,
             number,
