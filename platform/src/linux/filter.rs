@@ -535,8 +535,9 @@ pub const ARGUMENTS: &[(&str, Argument, Answer)] = &[
     ),
     // Options that send the packets of a connection elsewhere than to the other side: IP_OPTIONS holds source routes,
     // IPV6_RTHDR, its older form and IPV6_2292PKTOPTIONS a routing header, SO_BINDTODEVICE and SO_BINDTOIFINDEX an
-    // interface, SO_DONTROUTE passes gateways by. And TCP_ULP, which makes sockets of another kind of those of TCP ("smc"), past the second row of "socket", and
-    // else puts TLS into the kernel, which programs then do themselves. An option is a level and a number.
+    // interface, SO_DONTROUTE passes gateways by. And TCP_ULP, which makes sockets of another kind of those of TCP
+    // ("smc"), past the second row of "socket", and else puts TLS into the kernel, which programs then do themselves. An
+    // option is a level and a number.
     (
         "setsockopt",
         Argument::NotBoth {

@@ -87,13 +87,8 @@ impl Listener {
 
     /// Whether the call still waits. What was read through the number of its thread before that was its own.
     pub fn waits(&self, id: u64) -> bool {
-        loop {
-            // SAFETY: the request reads one u64, which lives across the call.
-            match unsafe { call::id_valid(self.fd.as_raw_fd(), &raw const id) } {
-                Err(Errno::EINTR) => continue,
-                result => return result.is_ok(),
-            }
-        }
+        // SAFETY: the request reads one u64, which lives across the call.
+        uninterrupted(|| unsafe { call::id_valid(self.fd.as_raw_fd(), &raw const id) }).is_ok()
     }
 
     /// Lets the call return, with success or an errno.
@@ -117,13 +112,8 @@ impl Listener {
             error,
             flags,
         };
-        loop {
-            // SAFETY: the request reads one response, which lives across the call.
-            match unsafe { call::send(self.fd.as_raw_fd(), &raw mut response) } {
-                Err(Errno::EINTR) => continue,
-                result => return result.map(drop),
-            }
-        }
+        // SAFETY: the request reads one response, which lives across the call.
+        uninterrupted(|| unsafe { call::send(self.fd.as_raw_fd(), &raw mut response) })
     }
 
     /// Puts `fd` in the place of the caller's descriptor `number`, as dup2(2) would.
@@ -138,13 +128,7 @@ impl Listener {
             newfd: number as u32,
             newfd_flags: if close_on_exec { libc::O_CLOEXEC as u32 } else { 0 },
         };
-        loop {
-            // SAFETY: the request reads one structure, which lives across the call.
-            match unsafe { call::add_descriptor(self.fd.as_raw_fd(), &raw const request) } {
-                Err(Errno::EINTR) => continue,
-                other => return other.map(drop),
-            }
-        }
+        self.add_descriptor(&request)
     }
 
     /// Lets the call return a new descriptor of the caller's that is `fd`.
@@ -159,13 +143,21 @@ impl Listener {
             newfd: 0,
             newfd_flags: if close_on_exec { libc::O_CLOEXEC as u32 } else { 0 },
         };
-        loop {
-            // SAFETY: the request reads one structure, which lives across the call.
-            match unsafe { call::add_descriptor(self.fd.as_raw_fd(), &raw const request) } {
-                // The kernel took it back before the caller had it.
-                Err(Errno::EINTR) => continue,
-                other => return other.map(drop),
-            }
+        self.add_descriptor(&request)
+    }
+
+    fn add_descriptor(&self, request: &libc::seccomp_notif_addfd) -> nix::Result<()> {
+        // SAFETY: the request reads one structure, which lives across the call.
+        uninterrupted(|| unsafe { call::add_descriptor(self.fd.as_raw_fd(), request) })
+    }
+}
+
+/// Makes a request again that was interrupted: the kernel has then taken it back whole.
+fn uninterrupted(mut request: impl FnMut() -> nix::Result<libc::c_int>) -> nix::Result<()> {
+    loop {
+        match request() {
+            Err(Errno::EINTR) => continue,
+            result => return result.map(drop),
         }
     }
 }

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, getsockname, socket};
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, SockaddrLike as _, SockaddrStorage, getsockname, socket,
+};
 
 /// `SO_NETNS_COOKIE` of the uapi, Linux 5.14: one number per network namespace, never used again.
 const SO_NETNS_COOKIE: i32 = 71;
@@ -57,12 +59,20 @@ impl Socket {
     /// ENOTSOCK when it is none.
     pub fn of(fd: BorrowedFd) -> nix::Result<Self> {
         let network = NetworkCookie::of(fd)?;
-        let (family, port) = own_name(fd)?;
+        // One call for the family and the port.
+        let name = match getsockname::<SockaddrStorage>(fd.as_raw_fd()) {
+            // Of a family whose sockets have no names.
+            Err(Errno::EOPNOTSUPP) => None,
+            name => Some(name?),
+        };
         Ok(Socket {
             network,
-            family,
+            family: match name.and_then(|name| name.family()) {
+                Some(family) => family as i32,
+                None => option(fd, libc::SOL_SOCKET, libc::SO_DOMAIN)?,
+            },
             protocol: option(fd, libc::SOL_SOCKET, libc::SO_PROTOCOL)?,
-            port,
+            port: name.and_then(|name| internet(&name)).map_or(0, |at| at.port()),
         })
     }
 
@@ -109,32 +119,20 @@ pub fn tcp_state(socket: BorrowedFd) -> nix::Result<TcpState> {
     })
 }
 
-/// The family of a socket, and its port if it is of the internet. By getsockname(2) both take one call.
-fn own_name(socket: BorrowedFd) -> nix::Result<(i32, u16)> {
-    let mut bytes = [0_u8; size_of::<libc::sockaddr_in6>()];
-    let mut length = bytes.len() as libc::socklen_t;
-    // SAFETY: the kernel writes at most `length` bytes.
-    let result = unsafe { libc::getsockname(socket.as_raw_fd(), bytes.as_mut_ptr().cast(), &raw mut length) };
-    match Errno::result(result) {
-        // Of a family whose sockets have no names.
-        Err(Errno::EOPNOTSUPP) => Ok((option(socket, libc::SOL_SOCKET, libc::SO_DOMAIN)?, 0)),
-        other => other.map(|_| {
-            let [a, b, c, d, ..] = bytes;
-            (u16::from_ne_bytes([a, b]).into(), u16::from_be_bytes([c, d]))
-        }),
-    }
-}
-
 /// The address that a socket of IPv4 or IPv6 is bound to; port 0 when it is not (getsockname(2)).
 pub fn own_address(socket: BorrowedFd) -> nix::Result<SocketAddr> {
-    let address = getsockname::<SockaddrStorage>(socket.as_raw_fd())?;
+    let name = getsockname::<SockaddrStorage>(socket.as_raw_fd())?;
+    internet(&name).ok_or(Errno::EAFNOSUPPORT)
+}
+
+fn internet(address: &SockaddrStorage) -> Option<SocketAddr> {
     let ipv4 = address
         .as_sockaddr_in()
         .map(|at| SocketAddr::new(at.ip().into(), at.port()));
     let ipv6 = address
         .as_sockaddr_in6()
         .map(|at| SocketAddr::new(at.ip().into(), at.port()));
-    ipv4.or(ipv6).ok_or(Errno::EAFNOSUPPORT)
+    ipv4.or(ipv6)
 }
 
 /// Reads the first bytes of an option.

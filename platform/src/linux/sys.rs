@@ -536,13 +536,7 @@ pub fn interrupt(thread: Pid) {
 /// Ignores SIGXFSZ, which kills by default: a write beyond the largest file then fails with EFBIG (setrlimit(2)).
 pub fn ignore_file_size_signal() -> Result<()> {
     // SAFETY: SIG_IGN is no function of ours, so nothing can run in the wrong place.
-    unsafe {
-        nix::sys::signal::signal(
-            nix::sys::signal::Signal::SIGXFSZ,
-            nix::sys::signal::SigHandler::SigIgn,
-        )
-    }
-    .map(drop)
+    unsafe { nix::sys::signal::signal(Signal::SIGXFSZ, SigHandler::SigIgn) }.map(drop)
 }
 
 /// Gives every signal its default disposition and unblocks all (what execve(2) would inherit otherwise).

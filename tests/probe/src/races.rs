@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net as unix;
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -63,20 +63,15 @@ fn deadline(words: &Words, index: usize) -> io::Result<Instant> {
     Ok(Instant::now() + Duration::from_millis(words.number(index)?))
 }
 
-/// Works while `NUMBER` is each of these in turn.
-fn while_swapped<T>(among: &[RawFd], work: impl FnOnce() -> T) -> T {
+/// Works while another thread does something again and again, which it has done once by then.
+fn while_repeated<T>(mut again: impl FnMut() + Send, work: impl FnOnce() -> T) -> T {
     let (begun, over) = (Barrier::new(2), AtomicBool::new(false));
-    let in_turn = || {
-        for fd in among {
-            let _ = call(libc::SYS_dup2, &[*fd as u64, NUMBER as u64]);
-        }
-    };
     thread::scope(|scope| {
         scope.spawn(|| {
-            in_turn();
+            again();
             begun.wait();
             while !over.load(Ordering::Relaxed) {
-                in_turn();
+                again();
             }
         });
         begun.wait();
@@ -86,17 +81,28 @@ fn while_swapped<T>(among: &[RawFd], work: impl FnOnce() -> T) -> T {
     })
 }
 
-/// Changes what is shared from one to the other until told to stop.
-fn change(shared: &Shared, between: [[u8; 8]; 2], stop: &AtomicBool) {
+/// Works while `NUMBER` is each of these in turn.
+fn while_swapped<T>(among: &[RawFd], work: impl FnOnce() -> T) -> T {
+    let in_turn = || {
+        for fd in among {
+            let _ = call(libc::SYS_dup2, &[*fd as u64, NUMBER as u64]);
+        }
+    };
+    while_repeated(in_turn, work)
+}
+
+/// Works while what is shared changes from one to the other.
+fn while_changed<T>(shared: &Shared, between: [[u8; 8]; 2], work: impl FnOnce() -> T) -> T {
     let mut turn = 0_u32;
-    while !stop.load(Ordering::Relaxed) {
+    let in_turn = || {
         // An emulator interrupts a loop at few places: each must be what stands there at some of them.
         for bytes in between {
             shared.set(bytes);
             (0..turn % 16).for_each(|_| black_box(()));
         }
         turn = turn.wrapping_add(1);
-    }
+    };
+    while_repeated(in_turn, work)
 }
 
 /// An address in two words, so that a change of it is one store and never torn.
@@ -125,10 +131,10 @@ fn first_bytes(to: &libc::sockaddr_in) -> [u8; 8] {
 fn race_connect(words: &Words) -> Evidence {
     let (allowed, other) = (at(words, 0)?, at(words, 1)?);
     let end = deadline(words, 2)?;
-    let (shared, stop) = (Shared::new(), AtomicBool::new(false));
+    let shared = Shared::new();
     let mut heard = BTreeSet::new();
     let (pipe, _writer) = io::pipe()?;
-    let mut rounds = || -> io::Result<()> {
+    let rounds = || -> io::Result<()> {
         while Instant::now() < end {
             let sockets = [tcp_socket()?, tcp_socket()?];
             let numbers = [sockets[0].as_raw_fd(), pipe.as_raw_fd(), sockets[1].as_raw_fd()];
@@ -142,12 +148,7 @@ fn race_connect(words: &Words) -> Evidence {
         }
         Ok(())
     };
-    thread::scope(|scope| {
-        scope.spawn(|| change(&shared, [&allowed, &other].map(first_bytes), &stop));
-        let result = rounds();
-        stop.store(true, Ordering::Relaxed);
-        result
-    })?;
+    while_changed(&shared, [&allowed, &other].map(first_bytes), rounds)?;
     Ok(heard.into_iter().collect::<Vec<_>>().join(" "))
 }
 
@@ -167,7 +168,7 @@ fn said(fd: RawFd) -> Option<String> {
 fn race_bind(words: &Words) -> Evidence {
     let (target, end) = (stopped(words)?, deadline(words, 1)?);
     let before = own_port(&target);
-    let (shared, stop) = (Shared::new(), AtomicBool::new(false));
+    let shared = Shared::new();
     let unix = descriptor(
         libc::SYS_socket,
         &[libc::AF_UNIX as u64, libc::SOCK_STREAM as u64, 0],
@@ -175,19 +176,16 @@ fn race_bind(words: &Words) -> Evidence {
     let numbers = [unix.as_raw_fd(), target.as_raw_fd()];
     // A path whose folder is missing, so that nothing is left behind.
     let path = [libc::AF_UNIX as u8, 0, b'/', b'-', b'/', b'-', 0, 0];
-    let bound = thread::scope(|scope| {
-        scope.spawn(|| change(&shared, [first_bytes(&inet([0; 4], 0)), path], &stop));
-        let bound = while_swapped(&numbers, || {
-            let mut bound = false;
-            while Instant::now() < end && !bound {
-                let _ = call(libc::SYS_bind, &[NUMBER as u64, address(&shared.0), 16]);
-                bound = own_port(&target) != before;
-            }
-            bound
-        });
-        stop.store(true, Ordering::Relaxed);
+    let any = first_bytes(&inet([0; 4], 0));
+    let until_bound = || {
+        let mut bound = false;
+        while Instant::now() < end && !bound {
+            let _ = call(libc::SYS_bind, &[NUMBER as u64, address(&shared.0), 16]);
+            bound = own_port(&target) != before;
+        }
         bound
-    });
+    };
+    let bound = while_changed(&shared, [any, path], || while_swapped(&numbers, until_bound));
     Ok(if bound { "bound" } else { "held" }.into())
 }
 
@@ -221,15 +219,20 @@ fn race_listen(words: &Words) -> Evidence {
 }
 
 fn is_listening(socket: &OwnedFd) -> bool {
+    option(socket.as_raw_fd(), libc::SO_ACCEPTCONN).is_ok_and(|value| value != 0)
+}
+
+/// An option of SOL_SOCKET that is an int.
+fn option(fd: RawFd, name: i32) -> io::Result<i32> {
     let (mut value, mut length) = (0_i32, 4_u32);
     let arguments = [
-        socket.as_raw_fd() as u64,
+        fd as u64,
         libc::SOL_SOCKET as u64,
-        libc::SO_ACCEPTCONN as u64,
+        name as u64,
         (&raw mut value) as u64,
         (&raw mut length) as u64,
     ];
-    call(libc::SYS_getsockopt, &arguments).is_ok() && value != 0
+    call(libc::SYS_getsockopt, &arguments).map(|_| value)
 }
 
 extern "C" fn nothing(_: libc::c_int) {}
@@ -308,34 +311,36 @@ fn crowd(words: &Words) -> Evidence {
 /// Connects to a listener of its own without room, by sockets that another thread lets block again and again, until a call
 /// of a third thread has to wait. Then a connection to somewhere else. Tells what it heard there, and whether one waited.
 fn made_to_block(words: &Words) -> Evidence {
-    static CURRENT: AtomicU64 = AtomicU64::new(u64::MAX);
     let listener = TcpListener::bind("127.0.0.1:0")?;
     call(libc::SYS_listen, &[listener.as_raw_fd() as u64, 0])?;
     let full = inet([127, 0, 0, 1], listener.local_addr()?.port());
     // One is taken in, and nobody is answered from then on.
     let _first = TcpStream::connect(listener.local_addr()?)?;
-    thread::spawn(|| {
-        loop {
-            let current = CURRENT.load(Ordering::Relaxed);
-            let _ = call(libc::SYS_fcntl, &[current, libc::F_SETFL as u64, 0]);
-        }
-    });
     let own = tcp_socket()?;
-    let mut waited = false;
-    for _ in 0..100 {
-        let socket = tcp_socket()?;
-        CURRENT.store(socket.as_raw_fd() as u64, Ordering::Relaxed);
-        thread::Builder::new()
-            .stack_size(64 << 10)
-            .spawn(move || connect(&socket, &full))?;
-        thread::sleep(Duration::from_millis(5));
-        let begun = Instant::now();
-        call(libc::SYS_listen, &[own.as_raw_fd() as u64, 1])?;
-        waited |= begun.elapsed() > Duration::from_millis(50);
-        if waited {
-            break;
+    let current = AtomicI32::new(-1);
+    let let_block = || {
+        let fd = current.load(Ordering::Relaxed) as u64;
+        let _ = call(libc::SYS_fcntl, &[fd, libc::F_SETFL as u64, 0]);
+    };
+    let until_waited = || -> io::Result<bool> {
+        let mut waited = false;
+        for _ in 0..100 {
+            let socket = tcp_socket()?;
+            current.store(socket.as_raw_fd(), Ordering::Relaxed);
+            thread::Builder::new()
+                .stack_size(64 << 10)
+                .spawn(move || connect(&socket, &full))?;
+            thread::sleep(Duration::from_millis(5));
+            let begun = Instant::now();
+            call(libc::SYS_listen, &[own.as_raw_fd() as u64, 1])?;
+            waited = begun.elapsed() > Duration::from_millis(50);
+            if waited {
+                break;
+            }
         }
-    }
+        Ok(waited)
+    };
+    let waited = while_repeated(let_block, until_waited)?;
     let last = tcp_socket()?;
     connect(&last, &at(words, 0)?)?;
     let word = said(last.as_raw_fd()).ok_or_else(|| io::Error::from_raw_os_error(libc::ENOTCONN))?;
@@ -345,29 +350,21 @@ fn made_to_block(words: &Words) -> Evidence {
 /// Connects sockets that another thread is in the middle of a call on. Tells how many were connected; the program is
 /// killed after a while where one is not answered.
 fn held_sockets(words: &Words) -> Evidence {
-    static CURRENT: AtomicU64 = AtomicU64::new(u64::MAX);
     let (to, count) = (at(words, 0)?, words.number(1)?);
     // SAFETY: takes a number.
     unsafe { libc::alarm(100) };
-    thread::spawn(|| {
-        loop {
-            let (mut value, mut length) = (0_i32, 4_u32);
-            let arguments = [
-                CURRENT.load(Ordering::Relaxed),
-                libc::SOL_SOCKET as u64,
-                libc::SO_TYPE as u64,
-                (&raw mut value) as u64,
-                (&raw mut length) as u64,
-            ];
-            let _ = call(libc::SYS_getsockopt, &arguments);
+    let current = AtomicI32::new(-1);
+    let hold = || {
+        let _ = option(current.load(Ordering::Relaxed), libc::SO_TYPE);
+    };
+    let connect_all = || -> io::Result<()> {
+        for _ in 0..count {
+            let socket = tcp_socket()?;
+            current.store(socket.as_raw_fd(), Ordering::Relaxed);
+            connect(&socket, &to)?;
         }
-    });
-    let mut connected = 0;
-    for _ in 0..count {
-        let socket = tcp_socket()?;
-        CURRENT.store(socket.as_raw_fd() as u64, Ordering::Relaxed);
-        connect(&socket, &to)?;
-        connected += 1;
-    }
-    Ok(connected.to_string())
+        Ok(())
+    };
+    while_repeated(hold, connect_all)?;
+    Ok(count.to_string())
 }

@@ -15,14 +15,11 @@ impl Broker {
         let state = sockets::tcp_state(call.fd.as_fd());
         match state {
             Err(errno) => Answer::Now(Err(errno)),
-            Ok(TcpState::Connected) if self.was_interrupted(&call) || self.was_unannounced(&call) => {
-                self.announce(&call, Ok(()))
-            }
+            Ok(TcpState::Connected) if self.was_untold(&call) => self.announce(&call, Ok(())),
             Ok(TcpState::Connected) => Answer::Now(Err(Errno::EISCONN)),
             Ok(TcpState::Connecting) if call.is_blocking() => {
                 // From now on this call waits for it alone.
-                self.was_interrupted(&call);
-                self.was_unannounced(&call);
+                self.was_untold(&call);
                 let patience = options::patience(call.fd.as_fd());
                 self.wait_for(Waiting::Own(call), patience)
             }
@@ -64,9 +61,9 @@ impl Broker {
         self.unannounced.extend(sockets::cookie(socket.as_fd()));
     }
 
-    /// Whether a call that waited for this connection was interrupted, and so not told yet. It is not told any more.
-    fn was_interrupted(&mut self, call: &Call) -> bool {
-        self.pending.take_interrupted(call, &self.listener)
+    /// Whether a call on this socket was interrupted, after it was answered or before. It is not told any more.
+    fn was_untold(&mut self, call: &Call) -> bool {
+        self.pending.take_interrupted(call, &self.listener) | self.was_unannounced(call)
     }
 
     fn was_unannounced(&mut self, call: &Call) -> bool {

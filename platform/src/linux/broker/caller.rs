@@ -82,17 +82,8 @@ impl Callers {
         }
     }
 
-    /// Whether a descriptor closes when its owner executes another program (proc_pid_fdinfo(5)).
-    ///
-    /// The table of a process that is not dumpable cannot be read by an ordinary user. Its socket then closes, as nearly
-    /// all do: a program that is never given it loses less than a program that is given it by mistake.
-    pub fn closes_on_exec(&mut self, thread: Pid, number: RawFd) -> bool {
-        let flags = self.flags(thread, number);
-        flags.is_none_or(|flags| flags.contains(OFlag::O_CLOEXEC))
-    }
-
     /// All flags of a descriptor, its own and those of what is open (proc_pid_fdinfo(5)); nothing where the table cannot be
-    /// read.
+    /// read: that of a process that is not dumpable, by an ordinary user.
     pub fn flags(&mut self, thread: Pid, number: RawFd) -> Option<OFlag> {
         let caller = self.0.get_mut(&thread)?;
         let file = match caller.flags.take() {
@@ -107,6 +98,14 @@ impl Callers {
         let flags = i32::from_str_radix(flags.trim(), 8).ok()?;
         Some(OFlag::from_bits_retain(flags))
     }
+}
+
+/// Whether a descriptor with these flags closes when its owner executes another program.
+///
+/// One whose flags are unknown does, as nearly all do: a program that is never given it loses less than a program that is
+/// given it by mistake.
+pub fn closes_on_exec(flags: Option<OFlag>) -> bool {
+    flags.is_none_or(|flags| flags.contains(OFlag::O_CLOEXEC))
 }
 
 /// A descriptor of the thread itself; before Linux 6.9 of its process, which has the same descriptors unless the thread

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::vec;
 
 use super::super::sockets::{self, TcpState};
+use super::caller::closes_on_exec;
 use super::pending::Waiting;
 use super::route::{Refused, Route, judged, route};
 use super::*;
@@ -137,7 +138,7 @@ impl Broker {
         }
         let flags = self.callers.flags(call.notification.thread, call.number);
         self.try_next(Dial {
-            close_on_exec: flags.is_none_or(|flags| flags.contains(OFlag::O_CLOEXEC)),
+            close_on_exec: closes_on_exec(flags),
             blocking: flags.map_or_else(|| call.is_blocking(), blocks),
             addresses: addresses.into_iter(),
             current: None,
@@ -252,10 +253,10 @@ impl Broker {
             self.witness.forget(dial.call.fd.as_fd());
         }
         placed?;
-        let old = std::mem::replace(&mut dial.call.fd, Duplicate::of_box(socket));
-        let lives_on = old.into_closed(|old| self.witness.lives_on(old));
+        let old = std::mem::replace(&mut dial.call.fd, Duplicate::new(socket).of_box());
+        let left = old.into_closed(|old| self.witness.close(old));
         watched?;
-        if let Some(inode) = lives_on.then(|| self.renew_witness()).transpose()?.flatten() {
+        if let Some(inode) = left? {
             let found = places::find(&mut self.callers, thread, inode)?;
             if !self.listener.waits(id) {
                 self.remember_unannounced(&dial.call.fd);
@@ -269,14 +270,6 @@ impl Broker {
         }
         // What was read before is the caller's own: its call still waited when the socket was placed.
         places::watch_again(&watching, dial.call.fd.as_fd())
-    }
-
-    /// Begins anew with a witness whose socket lives on, which it would tell of from now on. Returns the socket's number;
-    /// nothing if only a call of another thread kept it for a moment, and it is gone.
-    fn renew_witness(&mut self) -> nix::Result<Option<u64>> {
-        let inode = self.witness.inode();
-        self.witness = Witness::new()?;
-        inode
     }
 
     /// The answer to a server that does not want to wait. Only now is there one address: the socket is the server's, and
@@ -359,7 +352,7 @@ fn unconnected(call: &Call) -> nix::Result<()> {
 
 /// The port that the server's socket has, or gets, in the box.
 fn own_port(call: &Call) -> nix::Result<u16> {
-    match sockets::own_address(call.fd.as_fd())?.port() {
+    match call.socket.port {
         0 => {
             let any = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0);
             sockets::bind(call.fd.as_fd(), &address::bytes(call.socket.family, any))?;

@@ -24,17 +24,10 @@ impl Duplicate {
         }
     }
 
-    /// Of a socket that was made in the box or by us.
-    pub fn of_box(fd: OwnedFd) -> Self {
-        Duplicate {
-            fd: Some(fd),
-            of_box: true,
-        }
-    }
-
-    /// It turned out to be such a socket.
-    pub fn is_of_box(&mut self) {
+    /// That is a socket which was made in the box or by us.
+    pub fn of_box(mut self) -> Self {
         self.of_box = true;
+        self
     }
 
     /// Some socket of the box is about to be told to linger: from now on every one is asked.
@@ -43,8 +36,8 @@ impl Duplicate {
     }
 
     /// Closes it now: for a socket that is not connected, which nothing lingers on.
-    pub fn into_closed(mut self, close: impl FnOnce(OwnedFd) -> bool) -> bool {
-        self.fd.take().is_some_and(close)
+    pub fn into_closed<T>(mut self, close: impl FnOnce(OwnedFd) -> T) -> T {
+        close(self.fd.take().expect("it is taken only when it goes"))
     }
 }
 
@@ -130,7 +123,7 @@ mod tests {
         let (fd, _listener, _other) = full();
         let start = Instant::now();
         Duplicate::may_linger();
-        drop(Duplicate::of_box(fd));
+        drop(Duplicate::new(fd).of_box());
         assert!(start.elapsed() < Duration::from_secs(1));
     }
 

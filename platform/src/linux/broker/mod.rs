@@ -291,7 +291,7 @@ impl Broker {
         let mut fd = Duplicate::new(self.callers.descriptor(notification.thread, number)?);
         let socket = Socket::of(fd.as_fd())?;
         if socket.network == self.ground.boxed {
-            fd.is_of_box();
+            fd = fd.of_box();
         }
         Ok(Call {
             notification: *notification,

@@ -15,7 +15,7 @@ use nix::sys::stat::fstat;
 use nix::unistd::Pid;
 
 use super::super::sys;
-use super::caller::Callers;
+use super::caller::{Callers, closes_on_exec};
 
 /// Notices whether a socket lives on after our own descriptor of it is closed.
 ///
@@ -38,23 +38,26 @@ impl Witness {
         let _ = self.0.delete(socket);
     }
 
-    /// The number of what is watched, if it still lives.
+    /// Gives our descriptor up. Where the socket lives on, by other descriptors, its number is returned. A call of another
+    /// thread may only have kept it for a moment: then it is gone, and there is no number.
     ///
     /// # Errors
-    /// EACCES where the table cannot be read.
-    pub fn inode(&self) -> nix::Result<Option<u64>> {
+    /// EACCES where the table of the instance cannot be read, EMFILE and the like where no new one can be made.
+    pub fn close(&mut self, socket: OwnedFd) -> nix::Result<Option<u64>> {
+        drop(socket);
+        let mut events = [EpollEvent::empty()];
+        match self.0.wait(&mut events, EpollTimeout::ZERO) {
+            Ok(0) | Err(_) => Ok(None),
+            // It stays in this instance as long as it lives, and would be told of again.
+            Ok(_) => std::mem::replace(self, Witness::new()?).inode(),
+        }
+    }
+
+    /// The number of what is watched, if it still lives.
+    fn inode(&self) -> nix::Result<Option<u64>> {
         let text = fs::read_to_string(format!("/proc/thread-self/fdinfo/{}", self.0.0.as_raw_fd()));
         let text = text.map_err(|_| Errno::EACCES)?;
         Ok(text.lines().find_map(inode_watched))
-    }
-
-    /// Gives our descriptor up, and says whether others are left.
-    pub fn lives_on(&self, socket: OwnedFd) -> bool {
-        drop(socket);
-        let mut events = [EpollEvent::empty()];
-        self.0
-            .wait(&mut events, EpollTimeout::ZERO)
-            .is_ok_and(|count| count > 0)
     }
 }
 
@@ -93,7 +96,7 @@ pub type Watching = (OwnedFd, Registration);
 pub fn find(callers: &mut Callers, thread: Pid, inode: u64) -> nix::Result<Found> {
     let (sockets, epolls) = descriptors(thread, inode)?;
     let watching = registrations(callers, thread, inode, epolls)?;
-    let flags = |number| (number, callers.closes_on_exec(thread, number));
+    let flags = |number| (number, closes_on_exec(callers.flags(thread, number)));
     Ok(Found {
         numbers: sockets.into_iter().map(flags).collect(),
         watching,
@@ -267,16 +270,17 @@ mod tests {
 
     #[test]
     fn a_witness_tells_whether_a_socket_lives_on() {
-        let witness = Witness::new().unwrap();
+        let mut witness = Witness::new().unwrap();
         for shared in [false, true] {
             let socket = tcp_socket(libc::AF_INET).unwrap();
             let other = shared.then(|| socket.try_clone().unwrap());
             witness.watch(socket.as_fd()).unwrap();
-            assert_eq!(witness.inode(), inode(socket.as_fd()).map(Some));
-            assert_eq!(witness.lives_on(socket), shared);
+            let number = inode(socket.as_fd()).unwrap();
+            assert_eq!(witness.inode(), Ok(Some(number)));
+            assert_eq!(witness.close(socket), Ok(shared.then_some(number)));
             drop(other);
             assert_eq!(witness.inode(), Ok(None));
-            assert!(!witness.lives_on(tcp_socket(libc::AF_INET).unwrap()));
+            assert_eq!(witness.close(tcp_socket(libc::AF_INET).unwrap()), Ok(None));
         }
     }
 
