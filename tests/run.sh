@@ -41,6 +41,7 @@ install_what_is_missing() {
     command -v ssh >/dev/null || missing+=(openssh-client)
     command -v psql >/dev/null || missing+=(postgresql-client)
     command -v javac >/dev/null || missing+=(default-jdk-headless)
+    command -v go >/dev/null || missing+=(golang-go)
     command -v musl-gcc >/dev/null || missing+=(musl-tools)
     command -v rg >/dev/null || missing+=(ripgrep)
     command -v npm >/dev/null || missing+=(npm)

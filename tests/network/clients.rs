@@ -122,6 +122,51 @@ fn java() {
     }
 }
 
+/// Programs of Go are linked without a C library, and have a resolver of their own.
+#[test]
+fn go() {
+    let built = compiled("go", |folder| {
+        let source = folder.join("clients.go");
+        fs::write(&source, include_str!("scripts/clients.go")).expect("a file");
+        words([
+            &"build",
+            &"-tags",
+            &"netgo,osusergo",
+            &"-o",
+            &folder.join("clients"),
+            &source,
+        ])
+    });
+    let program = built.path().join("clients");
+    let program = program.to_str().expect("UTF-8");
+    let rules = allow(&[
+        "api.test:80",
+        "api.test:7000-7999",
+        "six.test:7000",
+        "both.test:7100",
+    ]);
+    for host in hosts() {
+        let [bare, boxed] = both(&host, &rules, program, &[]);
+        let (bare, boxed) = (Said::of(&bare), Said::of(&boxed));
+        for (label, free, held) in [
+            ("addresses", "1", "1"),
+            ("another name", "[11.11.1.1]", "not found"),
+            ("socket", HELLO, HELLO),
+            ("IPv6 only", "hello from 2a00:1111::6", "hello from 2a00:1111::6"),
+            ("first address refuses", HELLO, HELLO),
+            ("refused", "connection refused", "connection refused"),
+            ("an address", "hello from 11.11.2.1", "network is unreachable"),
+            ("HTTP", HELLO, HELLO),
+        ] {
+            assert_eq!(
+                (bare.get(label), boxed.get(label)),
+                (free, held),
+                "{label}: {boxed:#?}"
+            );
+        }
+    }
+}
+
 /// Its resolver asks for both kinds of address at once, and gives up where one of the answers is a failure.
 #[test]
 fn musl() {

@@ -13,6 +13,7 @@ mod clients;
 mod connecting;
 mod descriptors;
 mod doctor;
+mod ended;
 mod inspected;
 mod learned;
 mod names;

@@ -139,6 +139,11 @@ pub fn begin(host: &Host, flags: &[&str], script: &str) -> Running {
 }
 
 impl Running {
+    /// Of the supervisor.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Reads the next line.
     #[track_caller]
     pub fn expect(&mut self, line: &str) {
