@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "each test program uses its own part")]
 
 mod answer;
+pub mod groups;
 pub mod mounts;
 pub mod network;
 pub mod pty;

@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::common::groups;
 use crate::common::mounts::PrivateTmp;
 use crate::common::{NO_FLAGS, gone_within_a_second, hosts, processes, unique, words};
 
@@ -35,6 +35,8 @@ fn the_supervisor_can_be_killed_at_any_moment_of_the_start() {
         tool.wait().expect("the tool is ours");
         gone_within_a_second(&marker);
 
+        // What was there before, a crash of somebody else's has left.
+        let strange = groups::left();
         let before = (tmp.contents(), tmp.mounts(), host_mounts());
         for moment in 0..MOMENTS {
             let until = Instant::now() + whole * moment / (MOMENTS * 4 / 5);
@@ -46,7 +48,8 @@ fn the_supervisor_can_be_killed_at_any_moment_of_the_start() {
             tool.wait().expect("the tool is ours");
         }
         gone_within_a_second(&marker);
-        no_group_stays();
+        let left = groups::left().into_iter();
+        groups::gone(&left.filter(|group| !strange.contains(group)).collect::<Vec<_>>());
         assert_eq!(before, (tmp.contents(), tmp.mounts(), host_mounts()));
     }
 }
@@ -54,47 +57,6 @@ fn the_supervisor_can_be_killed_at_any_moment_of_the_start() {
 /// Without the propagation of other tests' namespaces there is nothing else that mounts while we look.
 fn host_mounts() -> String {
     fs::read_to_string("/proc/self/mountinfo").expect("mountinfo")
-}
-
-/// Whoever removes the groups of a killed supervisor does it in its own time; other tests kill theirs meanwhile.
-fn no_group_stays() {
-    let left = control_groups();
-    let deadline = Instant::now() + Duration::from_secs(2);
-    while left.iter().any(|group| Path::new(group).exists()) {
-        assert!(Instant::now() < deadline, "{left:?}");
-        std::thread::yield_now();
-    }
-}
-
-/// Groups of ours whose supervisor is gone: those of other tests are in use.
-fn control_groups() -> Vec<String> {
-    let mut found = Vec::new();
-    let mut folders = vec![Path::new("/sys/fs/cgroup").to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                let path = entry.path();
-                if is_left(&entry.file_name().to_string_lossy()) {
-                    found.push(path.display().to_string());
-                }
-                folders.push(path);
-            }
-        }
-    }
-    found.sort();
-    found
-}
-
-/// `mcp-sandbox-NAMESPACE-PID-START`, without its process.
-fn is_left(name: &str) -> bool {
-    let Some(numbers) = name.strip_prefix("mcp-sandbox-") else {
-        return false;
-    };
-    let pid = numbers
-        .split('-')
-        .nth(1)
-        .expect("a group is named after its supervisor");
-    !Path::new("/proc").join(pid).exists()
 }
 
 /// Runs a box below a client and kills one of the three; the box must end with it.

@@ -5,54 +5,16 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::common::groups;
 use crate::common::{Host, binaries, gone_within_a_second, hosts, root_hosts, slowness, unique};
 use crate::loads::{flags, shell};
 
 const KILLS: u32 = 200;
-
-/// Groups of ours, by their folders.
-fn groups() -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut folders = vec![PathBuf::from("/sys/fs/cgroup")];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                if entry.file_name().to_string_lossy().starts_with("mcp-sandbox-") {
-                    found.push(entry.path());
-                }
-                folders.push(entry.path());
-            }
-        }
-    }
-    found
-}
-
-/// The groups of one supervisor.
-fn groups_of(pid: u32) -> Vec<PathBuf> {
-    let of = |group: &PathBuf| {
-        let name = group
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or_default()
-            .to_owned();
-        name.split('-').nth(3) == Some(&pid.to_string())
-    };
-    groups().into_iter().filter(of).collect()
-}
-
-#[track_caller]
-fn gone(groups: &[PathBuf]) {
-    let deadline = Instant::now() + Duration::from_secs(5);
-    while groups.iter().any(|group| group.exists()) {
-        assert!(Instant::now() < deadline, "still there: {groups:?}");
-        std::thread::yield_now();
-    }
-}
 
 /// Whether a run with these flags has groups, as `explain` says.
 fn makes_groups(host: &Host, flags: &[OsString]) -> bool {
@@ -87,6 +49,8 @@ fn two_hundred_random_kills_leave_nothing() {
         let script = format!("sh -c 'while :; do :; done' & echo ready; sleep 1000; : {marker}");
         let flags = flags(&host, limits);
         let grouped = makes_groups(&host, &flags);
+        // What was there before, a crash of somebody else's has left.
+        let strange = groups::left();
         let start = Instant::now();
         let mut seen = Vec::new();
         for round in 0..KILLS / slowness() {
@@ -100,7 +64,7 @@ fn two_hundred_random_kills_leave_nothing() {
             if round < 5 {
                 let mut out = BufReader::new(tool.stdout.take().expect("a pipe"));
                 out.read_line(&mut String::new()).expect("the server runs");
-                seen.extend(groups_of(tool.id()));
+                seen.extend(groups::of(tool.id()));
                 assert_eq!(seen.is_empty(), !grouped);
             } else {
                 let whole = start.elapsed() / round;
@@ -110,55 +74,67 @@ fn two_hundred_random_kills_leave_nothing() {
             tool.wait().expect("the tool is ours");
         }
         gone_within_a_second(&marker);
-        gone(&seen);
-        // All that are named after a process that is gone.
-        let left = |group: &PathBuf| {
-            let name = group
-                .file_name()
-                .and_then(|name| name.to_str())
-                .unwrap_or_default()
-                .to_owned();
-            let pid = name.split('-').nth(3).map(str::to_owned);
-            pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists())
-        };
-        gone(&groups().into_iter().filter(left).collect::<Vec<_>>());
+        groups::gone(&seen);
+        let left = groups::left().into_iter();
+        groups::gone(&left.filter(|group| !strange.contains(group)).collect::<Vec<_>>());
     }
 }
 
-/// Supervisor and helper killed at once, as by `pkill -9 mcp-sandbox`: the next run cleans up.
+/// Starts a box and kills supervisor and helper at once, as by `pkill -9 mcp-sandbox`; the groups that stay.
+fn crash(mut run: Command) -> Vec<PathBuf> {
+    let mut tool = run.stdout(Stdio::piped()).spawn().expect("the sandbox");
+    let mut out = BufReader::new(tool.stdout.take().expect("a pipe"));
+    out.read_line(&mut String::new()).expect("the server runs");
+    let pid = tool.id();
+    let left = groups::of(pid);
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("children");
+    let pids = children
+        .split_whitespace()
+        .map(|child| child.parse().expect("a number"));
+    // The helper first, or it would be quicker.
+    for pid in pids.chain([pid as i32]) {
+        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL);
+    }
+    tool.wait().expect("the tool is ours");
+    left
+}
+
 #[test]
 fn the_next_run_removes_what_a_crash_has_left() {
     for host in root_hosts() {
         let mut run = host.run(flags(&host, "memory = \"100MB\""));
-        let mut tool = run
-            .args(["sh", "-c", "echo ready; sleep 1000"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the sandbox");
-        let mut out = BufReader::new(tool.stdout.take().expect("a pipe"));
-        out.read_line(&mut String::new()).expect("the server runs");
-        let pid = tool.id();
-        let left = groups_of(pid);
-        if left.is_empty() {
-            // No groups on this host: nothing to leave.
-            tool.kill().expect("the tool runs");
-            tool.wait().expect("the tool is ours");
-            continue;
-        }
-        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("children");
-        let pids = children
-            .split_whitespace()
-            .map(|child| child.parse().expect("a number"));
-        // The helper first, or it would be quicker.
-        for pid in pids.chain([pid as i32]) {
-            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL);
-        }
-        tool.wait().expect("the tool is ours");
+        run.args(["sh", "-c", "echo ready; sleep 1000"]);
+        // Where there are no groups, there is nothing to leave.
+        let left = crash(run);
         let deadline = Instant::now() + Duration::from_secs(5);
         while left.iter().any(|group| group.exists()) {
             assert!(Instant::now() < deadline, "still there: {left:?}");
             shell(&host, "memory = \"100MB\"", &[], "true").done("");
         }
+    }
+}
+
+/// Each login session has its own groups: that of the crash is not that of the next run.
+#[test]
+fn the_next_run_of_another_session_removes_it_too() {
+    for host in root_hosts() {
+        let session = Tight::new();
+        let mut run = host.run(flags(&host, "memory = \"32MB\""));
+        run.args(["sh", "-c", "echo ready; sleep 1000"]);
+        let left = crash(session.inside(&host, &run));
+        assert_eq!(
+            left.is_empty(),
+            !makes_groups(&host, &flags(&host, "memory = \"32MB\""))
+        );
+        let mut next = host.run(flags(&host, "memory = \"100MB\""));
+        let mut next = next
+            .args(["sh", "-c", "sleep 10"])
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the sandbox");
+        groups::gone(&left);
+        next.kill().expect("the tool runs");
+        next.wait().expect("the tool is ours");
     }
 }
 
@@ -187,7 +163,7 @@ fn nothing_that_processes_do_keeps_the_box() {
             let mut line = String::new();
             out.read_line(&mut line).expect("the server runs");
             assert_eq!(line, "ready\n", "{script}");
-            let groups = groups_of(tool.id());
+            let groups = groups::of(tool.id());
             let _ = nix::sys::signal::kill(
                 nix::unistd::Pid::from_raw(tool.id() as i32),
                 nix::sys::signal::SIGTERM,
@@ -256,10 +232,13 @@ impl Tight {
         Tight(group)
     }
 
-    /// A command that moves into the group first.
-    fn shell(&self, script: &str) -> Vec<OsString> {
-        let script = format!("echo $$ >'{}/cgroup.procs'; {script}", self.0.display());
-        ["sh".into(), "-c".into(), script.into(), "sh".into()].into()
+    /// The same command, in the group.
+    fn inside(&self, host: &Host, command: &Command) -> Command {
+        let mut inside = host.command("sh");
+        let script = format!("echo $$ >'{}/cgroup.procs'; exec \"$@\"", self.0.display());
+        inside.args(["-c", &script, "sh"]).arg(command.get_program());
+        inside.args(command.get_args());
+        inside
     }
 }
 
@@ -286,38 +265,21 @@ while state() != 'Z':
     for host in root_hosts() {
         let tight = Tight::new();
         let marker = unique("marker");
-        let words = |command: &std::process::Command| -> Vec<OsString> {
-            let program = std::iter::once(command.get_program().to_owned());
-            program.chain(command.get_args().map(ToOwned::to_owned)).collect()
-        };
-        let run = host.run(flags(&host, "memory = \"32MB\""));
-        let [shell, rest @ ..] = &tight.shell("exec \"$@\"")[..] else {
-            unreachable!()
-        };
-        let mut tool = host.command(shell);
-        let mut tool = tool
-            .args(rest)
-            .args(words(&run))
-            .args(["sh", "-c", &format!("echo ready; sleep 1000; : {marker}")])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the sandbox");
+        let mut run = host.run(flags(&host, "memory = \"32MB\""));
+        run.args(["sh", "-c", &format!("echo ready; sleep 1000; : {marker}")]);
+        let mut tool = tight.inside(&host, &run);
+        let mut tool = tool.stdout(Stdio::piped()).spawn().expect("the sandbox");
         let mut out = BufReader::new(tool.stdout.take().expect("a pipe"));
         out.read_line(&mut String::new()).expect("the server runs");
-        let groups = groups_of(tool.id());
+        let groups = groups::of(tool.id());
         std::fs::write(format!("/proc/{}/oom_score_adj", tool.id()), "1000").expect("it is ours");
 
-        let hog = tight.shell("exec python3 -c \"$0\" \"$@\"");
-        let [shell, option, script, _] = &hog[..] else {
-            unreachable!()
-        };
-        let mut hog = host.command(shell);
-        let status = hog
-            .args([option, script, &HOG.into(), &tool.id().to_string().into()])
-            .status();
+        let mut hog = Command::new("python3");
+        hog.args(["-c", HOG, &tool.id().to_string()]);
+        let status = tight.inside(&host, &hog).status();
         assert!(status.expect("python3").success());
         assert_eq!(tool.wait().expect("the tool is ours").signal(), Some(9));
         gone_within_a_second(&marker);
-        gone(&groups);
+        groups::gone(&groups);
     }
 }

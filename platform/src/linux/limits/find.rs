@@ -47,6 +47,13 @@ pub fn unified_folder(group: &str) -> Option<PathBuf> {
     folder(unified, group)
 }
 
+/// The hierarchies that hold these groups, as folders.
+pub fn around(groups: &[PathBuf]) -> Vec<PathBuf> {
+    let mounts = hierarchies(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default());
+    let holds = |at: &PathBuf| groups.iter().any(|group| group.starts_with(at));
+    mounts.into_iter().map(|one| one.at).filter(holds).collect()
+}
+
 /// The unified hierarchy of a hybrid host has none of the controllers.
 fn serves(at: &Path) -> bool {
     let controllers = controllers(at);

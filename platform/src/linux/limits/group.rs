@@ -196,16 +196,33 @@ pub fn remove(folders: &[PathBuf]) -> bool {
     folders.iter().filter(|folder| !gone(folder)).count() == 0
 }
 
-/// Removes what runs that were killed have left. A group with processes stays, whoever they belong to.
+/// Removes what runs that were killed have left beside our groups: those of the same session, most often.
 fn remove_stale(parent: &Path) {
-    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
-        if entry
-            .file_name()
-            .to_str()
-            .is_some_and(|name| is_stale(name, &entry.path()))
-        {
-            let _ = fs::remove_dir(entry.path());
+    groups_in(parent).for_each(|group| remove_if_stale(&group));
+}
+
+/// The same in the whole of a hierarchy, for those of other sessions. It takes milliseconds where there are many groups.
+pub fn remove_all_stale(hierarchy: &Path) {
+    let mut waiting = vec![hierarchy.to_owned()];
+    while let Some(group) = waiting.pop() {
+        for inner in groups_in(&group) {
+            remove_if_stale(&inner);
+            waiting.push(inner);
         }
+    }
+}
+
+fn groups_in(parent: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
+    let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    folders.map(|entry| entry.path())
+}
+
+/// A group with processes stays, whoever they belong to; so does one of another user.
+fn remove_if_stale(group: &Path) {
+    let name = group.file_name().and_then(|name| name.to_str());
+    if name.is_some_and(|name| is_stale(name, group)) {
+        let _ = fs::remove_dir(group);
     }
 }
 
@@ -468,11 +485,17 @@ mod tests {
             "mcp-sandbox-7-4194303-7".into(),
             "other-1-7".into(),
         ];
-        names
-            .iter()
-            .for_each(|name| fs::create_dir(place.path().join(name)).unwrap());
+        let session = place.path().join("session");
+        for parent in [place.path(), &session] {
+            names
+                .iter()
+                .for_each(|name| fs::create_dir_all(parent.join(name)).unwrap());
+        }
+        let left = |parent: &Path| names.each_ref().map(|name| parent.join(name).exists());
+        let expected = [false, false, false, true, true, true];
         remove_stale(place.path());
-        let left = names.map(|name| place.path().join(name).exists());
-        assert_eq!(left, [false, false, false, true, true, true]);
+        assert_eq!((left(place.path()), left(&session)), (expected, [true; 6]));
+        remove_all_stale(place.path());
+        assert_eq!((left(place.path()), left(&session)), (expected, expected));
     }
 }
