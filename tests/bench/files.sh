@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # What `exclude` and a writable mount cost, as ratios to the same program without the box, each pair in turn: 20,000 small
-# files walked and read, `git status` among them, and Node loading three large packages.
+# files walked and read, `git status` among them, and Node loading three large packages. The walk is also measured with a
+# broker that judges nothing and without a box (floor.c): what no broker can save.
 #
-#   tests/bench/files.sh [ROUNDS]      needs a release build, python3, git, node and npm; MCP_SANDBOX names another program
+#   tests/bench/files.sh [ROUNDS]      needs a release build, cc, python3, git, node and npm; MCP_SANDBOX names another program
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -11,6 +12,7 @@ rounds=${1:-7}
 folder=$(mktemp -d /var/tmp/mcp-sandbox-files.XXXXXX)
 trap 'rm -rf "$folder"' EXIT
 
+cc -O2 -o "$folder/floor" tests/bench/floor.c
 mkdir "$folder/tree" "$folder/node" "$folder/profiles"
 python3 - "$folder/tree" <<'PYTHON'
 import os, sys
@@ -74,6 +76,7 @@ compare() {
     shift
     for ((round = 0; round < rounds; round++)); do
         printf '%s bare %s\n' "$what" "$("$@")"
+        [[ $what != walk ]] || printf '%s floor %s\n' "$what" "$("$folder/floor" "$@")"
         for name in plain write exclude; do
             printf '%s %s %s\n' "$what" "$name" "$("$sandbox" run -q -p "$folder/profiles/$name.toml" -- "$@")"
         done
