@@ -331,6 +331,18 @@ pub fn processes(marker: &str) -> Vec<String> {
     entries.filter_map(line).collect()
 }
 
+/// The processes that a process has started and that live (proc_pid_task_tid_children(5)).
+pub fn children(pid: i32) -> Vec<i32> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("it lives");
+    let lists = threads.map(|thread| thread.expect("a thread").path().join("children"));
+    let lists = lists.map(|list| std::fs::read_to_string(list).expect("children"));
+    let numbers = |list: String| -> Vec<i32> {
+        let words = list.split_whitespace();
+        words.map(|pid| pid.parse().expect("a number")).collect()
+    };
+    lists.flat_map(numbers).collect()
+}
+
 /// The kernel takes a namespace down in its own time; this is how long it may need.
 #[track_caller]
 pub fn gone_within_a_second(marker: &str) {

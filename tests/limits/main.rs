@@ -13,4 +13,5 @@ mod per_process;
 mod processes;
 mod refused;
 mod remains;
+mod suspended;
 mod time;

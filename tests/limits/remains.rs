@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::common::groups;
-use crate::common::{Host, binaries, gone_within_a_second, hosts, root_hosts, slowness, unique};
+use crate::common::{Host, binaries, children, gone_within_a_second, hosts, root_hosts, slowness, unique};
 use crate::loads::{flags, shell};
 
 const KILLS: u32 = 200;
@@ -87,12 +87,8 @@ fn crash(mut run: Command) -> Vec<PathBuf> {
     out.read_line(&mut String::new()).expect("the server runs");
     let pid = tool.id();
     let left = groups::of(pid);
-    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("children");
-    let pids = children
-        .split_whitespace()
-        .map(|child| child.parse().expect("a number"));
     // The helper first, or it would be quicker.
-    for pid in pids.chain([pid as i32]) {
+    for pid in children(pid as i32).into_iter().chain([pid as i32]) {
         let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL);
     }
     tool.wait().expect("the tool is ours");
@@ -172,7 +168,7 @@ fn nothing_that_processes_do_keeps_the_box() {
             out.read_to_string(&mut line).expect("the stream ends");
             tool.wait().expect("the tool is ours");
             gone_within_a_second(&marker);
-            assert!(groups.iter().all(|group| !group.exists()), "{script}: {groups:?}");
+            groups::gone(&groups);
         }
     }
 }
