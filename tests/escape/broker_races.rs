@@ -1,5 +1,6 @@
 //! A hostile server changes the arguments of a call while the broker judges them, and kills or interrupts the callers.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::common::network::{FullPort, Greeter, greeter};
@@ -106,5 +107,32 @@ fn a_socket_that_is_held_while_it_is_connected_is_answered_for() {
         let attack = ["held-sockets", &allowed, &count];
         assert_eq!(host.bare(&attack).done(), count);
         assert_eq!(host.boxed(allow(&[&allowed]), &attack).done(), count);
+    }
+}
+
+/// As many a second as go through are refused; those that are allowed are made meanwhile.
+#[test]
+fn a_flood_of_connections_is_refused_and_does_not_keep_others_from_connecting() {
+    let (allowed, other) = (greeter("hello"), Greeter::new("secret"));
+    for host in hosts() {
+        let count = 20_000 / u64::from(slowness());
+        let flood =
+            |count: u64| ["connect-flood", &allowed, &other.address, &count.to_string()].map(str::to_owned);
+        let numbers = |evidence: String| -> Vec<u64> {
+            let words = evidence.split(' ');
+            words.map(|word| word.parse().expect("a number")).collect()
+        };
+        // Few: each keeps a port for a while.
+        let bare = numbers(host.bare(&flood(400).each_ref().map(String::as_str)).done());
+        assert_eq!(bare[0], 0);
+        assert!(other.visits() > 0);
+        // Those that it has not counted yet.
+        thread::sleep(Duration::from_millis(500));
+
+        let visits = other.visits();
+        let boxed = host.boxed(allow(&[&allowed]), &flood(count).each_ref().map(String::as_str));
+        let boxed = numbers(boxed.done());
+        assert_eq!((boxed[0], other.visits()), (count, visits));
+        assert!(boxed[1] > 0);
     }
 }

@@ -44,6 +44,11 @@ pub const ATTACKS: &[Attack] = &[
         run: crowd,
     },
     Attack {
+        name: "connect-flood",
+        words: "ALLOWED OTHER COUNT",
+        run: connect_flood,
+    },
+    Attack {
         name: "made-to-block",
         words: "ALLOWED",
         run: made_to_block,
@@ -345,6 +350,35 @@ fn made_to_block(words: &Words) -> Evidence {
     connect(&last, &at(words, 0)?)?;
     let word = said(last.as_raw_fd()).ok_or_else(|| io::Error::from_raw_os_error(libc::ENOTCONN))?;
     Ok(format!("{word} {waited}"))
+}
+
+/// Four threads connect to the other address as fast as they can, while the main one connects to the allowed one. Tells how
+/// many calls failed, how many connections the main thread made, and the milliseconds that it took.
+fn connect_flood(words: &Words) -> Evidence {
+    const THREADS: u64 = 4;
+    static REFUSED: AtomicU64 = AtomicU64::new(0);
+    let (allowed, other, count) = (at(words, 0)?, at(words, 1)?, words.number(2)?);
+    let flood = move || -> io::Result<()> {
+        for _ in 0..count / THREADS {
+            let refused = connect(&tcp_socket()?, &other).is_err();
+            REFUSED.fetch_add(refused.into(), Ordering::Relaxed);
+        }
+        Ok(())
+    };
+    let start = Instant::now();
+    let threads: Vec<_> = (0..THREADS).map(|_| thread::spawn(flood)).collect();
+    let mut served = 0;
+    while served == 0 || threads.iter().any(|thread| !thread.is_finished()) {
+        let socket = tcp_socket()?;
+        connect(&socket, &allowed)?;
+        said(socket.as_raw_fd()).ok_or_else(|| io::Error::from_raw_os_error(libc::ENOTCONN))?;
+        served += 1;
+    }
+    let took = start.elapsed().as_millis();
+    threads
+        .into_iter()
+        .try_for_each(|thread| thread.join().expect("it does not panic"))?;
+    Ok(format!("{} {served} {took}", REFUSED.load(Ordering::Relaxed)))
 }
 
 /// Connects sockets that another thread is in the middle of a call on. Tells how many were connected; the program is
