@@ -143,10 +143,11 @@ fn policy_flags(policy: &PolicyArgs) -> Vec<OsString> {
 /// A folder that nobody else can put anything into.
 fn private_folder(facts: &Facts) -> Result<std::path::PathBuf, Error> {
     use std::os::unix::fs::DirBuilderExt as _;
+    remove_abandoned(&facts.profile.state_dir);
     let folder = facts
         .profile
         .state_dir
-        .join(format!("probe-{}", std::process::id()));
+        .join(format!("{FOLDER}{}", std::process::id()));
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -159,6 +160,23 @@ fn private_folder(facts: &Facts) -> Result<std::path::PathBuf, Error> {
                 reason(&error)
             ))
         })
+}
+
+/// How the folder of every probe begins.
+const FOLDER: &str = "probe-";
+
+/// A probe that was interrupted has left its folder. None lasts a day.
+fn remove_abandoned(state: &Path) {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    for entry in fs::read_dir(state).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let number = name.to_str().and_then(|name| name.strip_prefix(FOLDER));
+        let ours = number.is_some_and(|number| number.parse::<u32>().is_ok());
+        let made = entry.metadata().and_then(|meta| meta.modified());
+        if ours && made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age > DAY)) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 fn report(said: Said, status: Value) -> Report {

@@ -1,7 +1,7 @@
 //! A conversation with a server in the box, in whichever revision of the protocol it speaks.
 
 use std::collections::VecDeque;
-use std::io::{BufRead as _, BufReader, Read, Write};
+use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,8 +16,8 @@ const MODERN: &str = "2026-07-28";
 /// The newest one with it; a server answers with the one that it speaks.
 const LEGACY: &str = "2025-11-25";
 
-/// The longest line that is read as a message.
-const MOST_BYTES: u64 = 64 << 20;
+/// The most that a server may say in a whole conversation; what is made of it takes several times as much memory.
+const MOST_BYTES: u64 = 16 << 20;
 
 /// How long a server that speaks `initialize` alone may leave the question for a newer revision unanswered, its start
 /// included.
@@ -37,10 +37,18 @@ const LISTS: [(&str, &str, &str); 4] = [
 /// By member of the answers: tools, prompts, resources, resourceTemplates.
 pub type Offers = Vec<(&'static str, Vec<Value>)>;
 
+/// What comes from the server's stdout.
+#[derive(Debug, PartialEq, Eq)]
+enum Line {
+    Said(String),
+    /// Nothing of what follows is kept.
+    TooMuch,
+}
+
 /// One side of the conversation, the client's.
 pub struct Session {
     input: Option<Box<dyn Write + Send>>,
-    lines: Receiver<String>,
+    lines: Receiver<Line>,
     patience: Duration,
     next_id: u64,
     modern: bool,
@@ -208,7 +216,15 @@ impl Session {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let line = match self.lines.recv_timeout(left) {
-                Ok(line) => line,
+                // A server that never stops talking does not answer either.
+                Ok(_) if left.is_zero() => return Ok(None),
+                Ok(Line::Said(line)) => line,
+                Ok(Line::TooMuch) => {
+                    return Err(Error::setup(format!(
+                        "the server has said more than {} MiB before it answered {method}",
+                        MOST_BYTES >> 20
+                    )));
+                }
                 Err(RecvTimeoutError::Timeout) => return Ok(None),
                 Err(RecvTimeoutError::Disconnected) => return Err(ended(method)),
             };
@@ -277,16 +293,22 @@ fn ended(method: &str) -> Error {
     Error::setup(format!("the server ended before it answered {method}")).hint("the lines above are its own")
 }
 
-fn read(output: impl Read, send: &mpsc::SyncSender<String>) {
-    let mut output = BufReader::new(output);
+/// Reads to the end, whether it is kept or not: a server that nobody reads would wait, and could not end.
+fn read(output: impl Read, send: &mpsc::SyncSender<Line>) {
+    let mut output = BufReader::new(output).take(MOST_BYTES);
     loop {
         let mut line = Vec::new();
-        match (&mut output).take(MOST_BYTES).read_until(b'\n', &mut line) {
-            Ok(1..)
-                if send
-                    .send(String::from_utf8_lossy(&line).trim_end().to_owned())
-                    .is_ok() => {}
-            _ => return,
+        match output.read_until(b'\n', &mut line) {
+            Ok(1..) if output.limit() > 0 => {
+                let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+                if send.send(Line::Said(line)).is_err() {
+                    return;
+                }
+            }
+            _ => break,
         }
+    }
+    if output.limit() == 0 && send.send(Line::TooMuch).is_ok() {
+        let _ = io::copy(&mut output.into_inner(), &mut io::sink());
     }
 }

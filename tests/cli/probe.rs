@@ -105,3 +105,34 @@ fn a_server_that_does_not_answer_is_an_error() {
     case.cli(["probe", "--", "no-such-program"])
         .refused(&["no-such-program"]);
 }
+
+/// One that never stops talking neither keeps us nor fills our memory.
+#[test]
+fn a_server_that_talks_without_answering_is_given_up() {
+    let case = Case::new();
+    let start = std::time::Instant::now();
+    let said = probe(&case, "chatty", &["--timeout", "5s"]);
+    assert_eq!(said.code, Some(125), "{said:?}");
+    assert!(said.err.contains("has said more than 16 MiB"), "{said:?}");
+    assert!(start.elapsed() < std::time::Duration::from_secs(60));
+}
+
+/// What one leaves that was interrupted is gone a day later, and nothing else.
+#[test]
+fn the_folder_of_an_interrupted_probe_does_not_stay() {
+    let case = Case::new();
+    let state = case.folder("home/.local/state/mcp-sandbox");
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(100_000);
+    for (name, stays) in [("probe-7", false), ("probe-cache", true), ("other-7", true)] {
+        let folder = state.join(name);
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("status.json"), "").unwrap();
+        std::fs::File::open(&folder).unwrap().set_modified(old).unwrap();
+        assert_eq!(probe(&case, "legacy", &["--fail-on", "never"]).code, Some(0));
+        assert_eq!(folder.exists(), stays, "{name}");
+    }
+    let fresh = state.join("probe-8");
+    std::fs::create_dir(&fresh).unwrap();
+    assert_eq!(probe(&case, "legacy", &["--fail-on", "never"]).code, Some(0));
+    assert!(fresh.exists());
+}

@@ -10,6 +10,8 @@ try:
 except OSError:
     pass
 print("starting", flush=True)
+while era == "chatty":
+    print(json.dumps({"jsonrpc": "2.0", "method": "notifications/message", "params": {"data": "x" * 200000}}), flush=True)
 tools = [
     {"name": "plain", "description": "says hello", "inputSchema": {"type": "object"}, "annotations": {"readOnlyHint": True}},
     {"name": "sly", "description": "adds\U000e0049\U000e0047 numbers\u202e", "inputSchema": {"type": "object"}},
