@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::duration;
 use crate::error::printable;
+use crate::profile::Flags;
 
 /// Run any MCP server in a box that the operating system enforces.
 #[derive(Debug, Parser)]
@@ -349,6 +350,20 @@ pub struct PolicyArgs {
     /// Working directory in the box
     #[arg(long, value_name = "DIR")]
     pub cwd: Option<PathBuf>,
+}
+
+impl PolicyArgs {
+    /// What lies over the profile.
+    pub fn flags(&self) -> Flags {
+        Flags {
+            read: self.read.clone(),
+            write: self.write.clone(),
+            allow: self.allow.clone(),
+            env: self.env.clone(),
+            cwd: self.cwd.clone(),
+            ceiling: None,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -39,7 +39,6 @@ use crate::cli::{Command, PolicyArgs, Profiles};
 use crate::error::Error;
 use crate::host::Facts;
 use crate::policy::{Request, Resolved};
-use crate::profile::Flags;
 
 /// Runs what was asked for.
 pub fn dispatch(command: Command) -> Result<ExitCode, Error> {
@@ -89,26 +88,10 @@ fn plan(resolved: &Resolved) -> Result<(Plan, Support), Error> {
 
 /// What was typed, as the policy reads it.
 fn request(args: PolicyArgs, command: Vec<std::ffi::OsString>) -> Request {
-    let PolicyArgs {
-        profile,
-        context,
-        read,
-        write,
-        allow,
-        env,
-        cwd,
-    } = args;
     Request {
-        profile,
-        context,
-        flags: Flags {
-            read,
-            write,
-            allow,
-            env,
-            cwd,
-            ceiling: None,
-        },
+        flags: args.flags(),
+        profile: args.profile,
+        context: args.context,
         command,
     }
 }

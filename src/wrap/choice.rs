@@ -11,6 +11,7 @@ use crate::clients::definition::Definition;
 use crate::clients::wrappers::base_name;
 use crate::error::Error;
 use crate::host::Facts;
+use crate::policy::{mounts, network};
 use crate::profile::layer::valid_env_name;
 use crate::profile::{self, find, select};
 use crate::runtime;
@@ -57,13 +58,7 @@ pub fn choose(
     if profile.is_none() && !says_anything(given) {
         return Ok(Choice::NoProfile);
     }
-    // A server that could not start would be found out only by the client.
-    profile::open(
-        profile.as_deref(),
-        given.context.as_deref(),
-        &crate::profile::Flags::default(),
-        &facts.profile,
-    )?;
+    judge(profile.as_deref(), given, facts)?;
     let mut flags = flags(profile.as_deref(), given, facts)?;
     for name in variables(definition, given, project, &mut notes) {
         flags.extend(["--env".to_owned(), name]);
@@ -74,6 +69,20 @@ pub fn choose(
         flags,
         notes,
     })
+}
+
+/// A server that could not start would be found out only by the client.
+///
+/// # Errors
+/// A profile that is not valid, a path that cannot be shown, a host that is none.
+fn judge(profile: Option<&str>, given: &PolicyArgs, facts: &Facts) -> Result<(), Error> {
+    let flags = given.flags();
+    profile::open(profile, given.context.as_deref(), &flags, &facts.profile)?;
+    // What the profile itself shows may depend on where the client starts the server.
+    let of_flags = profile::open(None, None, &flags, &facts.profile)?;
+    mounts::resolve(&of_flags, &facts.profile).map_err(Error::profile)?;
+    network::resolve(&of_flags).map_err(Error::profile)?;
+    Ok(())
 }
 
 fn says_anything(given: &PolicyArgs) -> bool {

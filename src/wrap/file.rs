@@ -101,8 +101,18 @@ impl Snapshot {
         if self.is_at(&temporary.path) {
             return Ok(());
         }
-        meta::exchange(&temporary.path, &self.path).map_err(failed)?;
-        Err(self.changed())
+        // What another program has put there goes back to its place, and must not go with our temporary file if it cannot.
+        match meta::exchange(&temporary.path, &self.path) {
+            Ok(_) => Err(self.changed()),
+            Err(error) => {
+                let theirs = temporary.path.clone();
+                temporary.keep();
+                Err(failed(error).hint(format!(
+                    "somebody else wrote to it at the same moment; what they wrote is in {}",
+                    quote(&theirs)
+                )))
+            }
+        }
     }
 
     /// Whether what was read is there, under this name.

@@ -103,6 +103,24 @@ fn a_server_that_no_profile_fits_is_left_until_something_is_said() {
     assert_eq!(args(&[]), ["--profile", "mine"]);
 }
 
+/// What the client could only find out when it starts the server.
+#[test]
+fn flags_that_no_run_takes_are_refused() {
+    let case = Case::new();
+    let old = cursor(&case, &server("npx", &["-y", "@example/unknown-server"]));
+    for (flags, told) in [
+        (["--allow", "https://api.example.com"], "https://api.example.com"),
+        (["--allow", "010.0.0.1"], "010.0.0.1"),
+        (["--read", "/not/there"], "/not/there"),
+        (["--write", "/not/there"], "/not/there"),
+    ] {
+        let said = case.cli(["wrap", "cursor", "--yes"].iter().chain(&flags));
+        assert_eq!(said.code, Some(125), "{said:?}");
+        assert!(said.err.contains(told) && said.err.contains("hint: "), "{said:?}");
+        assert_eq!(case.read(CURSOR), old);
+    }
+}
+
 #[test]
 fn variables_of_the_client_are_passed_by_name() {
     let case = Case::new();
