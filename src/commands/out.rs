@@ -61,9 +61,18 @@ fn shortened(line: &str, most: usize) -> Cow<'_, str> {
 /// Writes one line to stderr if that takes it at once. Whoever serves the server must not wait for a client that does not
 /// read.
 pub fn warn_at_once(line: &str) {
+    warn_within(PollTimeout::ZERO, line);
+}
+
+/// The same when the box has ended: a client that reads slowly gets the line, one that does not read does not keep us.
+pub fn warn_at_the_end(line: &str) {
+    warn_within(PollTimeout::from(500u16), line);
+}
+
+fn warn_within(time: PollTimeout, line: &str) {
     let stderr = io::stderr();
     let mut fds = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
-    let ready = poll(&mut fds, PollTimeout::ZERO).is_ok() && fds[0].any().unwrap_or(false);
+    let ready = poll(&mut fds, time).is_ok() && fds[0].any().unwrap_or(false);
     if ready {
         // Up to PIPE_BUF bytes, a pipe that is ready takes a line whole (pipe(7)).
         let line = shortened(line, PIPE_BUF - 1);

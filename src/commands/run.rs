@@ -39,12 +39,12 @@ pub fn run(args: Run) -> Result<ExitCode, Error> {
     };
     let written = status.write(profile.as_deref(), &end, start.elapsed(), &denials);
     if let Err(error) = written {
-        out::warn(&error.to_string());
+        out::warn_at_the_end(&error.to_string());
     }
     let end = end?;
     limits::lines(&end.account, stats)
         .iter()
-        .for_each(|line| out::warn(line));
+        .for_each(|line| out::warn_at_the_end(line));
     Ok(limits::code(&end).into())
 }
 

@@ -81,6 +81,54 @@ print(times.user + times.system + times.children_user + times.children_system)";
     }
 }
 
+/// A process may call itself anything (PR_SET_NAME of prctl(2)), and is seen all the same.
+#[test]
+fn a_name_that_is_no_text_hides_nothing() {
+    let renamed = |script: &str| {
+        script.replace("import os", "import ctypes, os").replace(
+            "        while",
+            "        ctypes.CDLL(None).prctl(15, b'\\xff\\xfe) R', 0, 0, 0)\n        while",
+        )
+    };
+    let _alone = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
+    for host in hosts() {
+        let free = got(&python(&host, "", &renamed(&busy(2, 3))));
+        let capped = python(&host, "cpu = \"20%\"", &renamed(&busy(2, 3)));
+        let used = got(&capped);
+        assert!(free > 0.5, "the control got {free} s of two");
+        assert!((used * 100.0).round() <= 44.0 + 3.0, "{used} s: {capped:#?}");
+    }
+}
+
+/// Where the box is paused by SIGSTOP, its processes can wake each other.
+#[test]
+fn processes_that_wake_each_other_do_not_get_round_the_cap() {
+    let script = "\
+import os, signal, time
+end = time.monotonic() + 6
+for i in range(6):
+    if os.fork() == 0:
+        while time.monotonic() < end:
+            os.killpg(0, signal.SIGCONT)
+        os._exit(0)
+for i in range(6):
+    os.wait()";
+    let _alone = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
+    for host in hosts() {
+        let free = python(&host, "", script);
+        assert!(free.used("cpu_seconds") > 3.0, "{free:#?}");
+        let capped = python(&host, "cpu = \"20%\"", script);
+        // One that is found out is ended, after a second of each core at most.
+        let found_out = if capped.code == Some(0) { 0.0 } else { 1.0 };
+        let cores = std::thread::available_parallelism().expect("a number").get() as f64;
+        let most = 0.2 * 1.1 * capped.used("wall_seconds") + 0.3 + cores * found_out;
+        assert!(capped.used("cpu_seconds") <= most, "{capped:#?}");
+        if found_out > 0.0 {
+            capped.reached("cpu", "20%");
+        }
+    }
+}
+
 /// A server that waits is never stopped: nothing of it ever sees a signal.
 #[test]
 fn an_idle_server_sees_nothing_of_the_cap() {

@@ -279,3 +279,29 @@ while state() != 'Z':
         groups::gone(&groups);
     }
 }
+
+/// A client that reads nothing does not keep a box that has reached a limit, nor the lines about it.
+#[test]
+fn a_limit_that_nobody_reads_of_keeps_nobody() {
+    for host in hosts() {
+        let mut flags = flags(&host, "timeout = \"500ms\"");
+        flags.extend(["--grace", "0s"].map(Into::into));
+        let mut run = host.run(flags);
+        let mut tool = run
+            .args(["sh", "-c", "yes >&2"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the sandbox");
+        let unread = tool.stderr.take().expect("a pipe");
+        let deadline = Instant::now() + Duration::from_secs(10) * slowness();
+        let status = loop {
+            match tool.try_wait().expect("the tool is ours") {
+                Some(status) => break status,
+                None => assert!(Instant::now() < deadline, "it waits for a reader"),
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        assert_eq!(status.code(), Some(124));
+        drop(unread);
+    }
+}

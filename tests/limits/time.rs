@@ -129,3 +129,30 @@ fn the_client_still_sees_a_stream_that_the_server_closes() {
         );
     }
 }
+
+/// A server that speaks faster than anybody can listen, to itself if need be: the other limits hold all the same.
+#[test]
+fn a_flood_of_traffic_keeps_nobody_from_looking_at_the_clock() {
+    let script = "\
+import os, threading
+def speak():
+    while True:
+        os.pwrite(1, b'x', 0)
+for i in range(3):
+    threading.Thread(target=speak).start()";
+    for host in hosts() {
+        let file = host.file("spoken.txt", "");
+        let mut flags = flags(&host, "timeout = \"1s\"\nidle = \"1h\"");
+        flags.extend(["--grace", "0s"].map(Into::into));
+        let mut command = host.run(flags);
+        command.args(["python3", "-c", script]);
+        let spoken = std::fs::File::options().write(true).open(file);
+        let start = Instant::now();
+        let status = command
+            .stdin(std::process::Stdio::null())
+            .stdout(spoken.expect("it was made"))
+            .status();
+        assert_eq!(status.expect("the sandbox").code(), Some(124));
+        assert!(start.elapsed() < Duration::from_secs(5));
+    }
+}

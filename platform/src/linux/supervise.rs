@@ -158,7 +158,8 @@ impl Sandbox {
         };
         let stood_still = limits.paused();
         let order = limits.look();
-        if limits.paused() != stood_still {
+        // Again at every look: what was told to stand still can be woken by another process that was not yet.
+        if limits.paused() || stood_still {
             pause::tell(self.pidfd.as_fd(), limits.paused());
         }
         let signal = match order {

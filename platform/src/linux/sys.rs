@@ -625,6 +625,11 @@ pub fn release_code() {
     unsafe { libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_DONTNEED) };
 }
 
+/// A file of /proc. The name of a process, which stands in some of them, may hold any bytes (PR_SET_NAME of prctl(2)).
+pub fn read_proc(path: impl AsRef<std::path::Path>) -> io::Result<String> {
+    Ok(String::from_utf8_lossy(&std::fs::read(path)?).into_owned())
+}
+
 /// What an errno means, in lower case and without its number.
 pub fn describe(errno: i32) -> String {
     let text = io::Error::from_raw_os_error(errno).to_string();

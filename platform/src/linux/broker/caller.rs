@@ -119,7 +119,7 @@ fn open_thread(thread: Pid) -> nix::Result<OwnedFd> {
 
 /// The process that a thread belongs to (`Tgid` of proc_pid_status(5)).
 pub fn process_of(thread: Pid) -> nix::Result<Pid> {
-    let status = std::fs::read_to_string(format!("/proc/{thread}/status")).map_err(|_| Errno::ESRCH)?;
+    let status = sys::read_proc(format!("/proc/{thread}/status")).map_err(|_| Errno::ESRCH)?;
     let line = status.lines().find_map(|line| line.strip_prefix("Tgid:"));
     let number = line.and_then(|number| number.trim().parse().ok());
     number.map(Pid::from_raw).ok_or(Errno::ESRCH)

@@ -65,7 +65,7 @@ impl Boxed {
     }
 
     fn process(&self, folder: &Path, pid: u32) -> Option<Process> {
-        let stat = stat(&fs::read_to_string(folder.join("stat")).ok()?)?;
+        let stat = stat(&sys::read_proc(folder.join("stat")).ok()?)?;
         // The kernel keeps nanoseconds per thread, and shows hundredths of a second per process.
         let exact = (stat.tasks == 1)
             .then(|| fs::read_to_string(folder.join("schedstat")).ok())
@@ -82,12 +82,12 @@ impl Boxed {
 
     /// Processor time of what init has collected.
     pub fn collected(&self) -> Duration {
-        let text = fs::read_to_string(self.path("proc/1/stat")).unwrap_or_default();
+        let text = sys::read_proc(self.path("proc/1/stat")).unwrap_or_default();
         stat(&text).map_or(Duration::ZERO, |stat| ticks(stat.children))
     }
 
     fn swapped(&self, folder: &Path) -> u64 {
-        let read = || fs::read_to_string(folder.join("status")).ok();
+        let read = || sys::read_proc(folder.join("status")).ok();
         self.swaps
             .then(read)
             .flatten()

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use nix::unistd::Pid;
 
+use super::super::sys;
 use super::choice::{self, Place};
 use super::janitor::Janitor;
 use super::{find, scope};
@@ -201,10 +202,11 @@ fn remove_stale(parent: &Path) {
     groups_in(parent).for_each(|group| remove_if_stale(&group));
 }
 
-/// The same in the whole of a hierarchy, for those of other sessions. It takes milliseconds where there are many groups.
-pub fn remove_all_stale(hierarchy: &Path) {
+/// The same in the whole of a hierarchy, for those of other sessions, as long as there is time. It takes milliseconds where
+/// there are many groups.
+pub fn remove_all_stale(hierarchy: &Path, has_time: impl Fn() -> bool) {
     let mut waiting = vec![hierarchy.to_owned()];
-    while let Some(group) = waiting.pop() {
+    while let (true, Some(group)) = (has_time(), waiting.pop()) {
         for inner in groups_in(&group) {
             remove_if_stale(&inner);
             waiting.push(inner);
@@ -235,10 +237,20 @@ fn is_stale(name: &str, folder: &Path) -> bool {
         return false;
     };
     if own_namespace().is_some_and(|own| own == namespace) {
-        return start_time(pid).is_none_or(|found| found != start);
+        return match start_time(pid) {
+            Some(found) => found != start,
+            // Nobody has the number, or /proc does not show us whoever has (hidepid of proc(5)).
+            None => !exists(pid),
+        };
     }
     let made = fs::metadata(folder).and_then(|found| found.modified());
     made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age > LONG))
+}
+
+fn exists(pid: &str) -> bool {
+    let number = pid.parse().ok().filter(|pid| *pid > 0);
+    number
+        .is_some_and(|pid| nix::sys::signal::kill(Pid::from_raw(pid), None) != Err(nix::errno::Errno::ESRCH))
 }
 
 /// A name that no other process has now or had before.
@@ -261,7 +273,7 @@ fn start_time(pid: &str) -> Option<String> {
     if pid.contains('/') || pid.contains('.') {
         return None;
     }
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let text = sys::read_proc(format!("/proc/{pid}/stat")).ok()?;
     Some(text.rsplit_once(") ")?.1.split(' ').nth(22 - 3)?.to_owned())
 }
 
@@ -495,7 +507,9 @@ mod tests {
         let expected = [false, false, false, true, true, true];
         remove_stale(place.path());
         assert_eq!((left(place.path()), left(&session)), (expected, [true; 6]));
-        remove_all_stale(place.path());
+        remove_all_stale(place.path(), || false);
+        assert_eq!(left(&session), [true; 6]);
+        remove_all_stale(place.path(), || true);
         assert_eq!((left(place.path()), left(&session)), (expected, expected));
     }
 }

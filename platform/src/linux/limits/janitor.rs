@@ -74,7 +74,10 @@ fn stay(wait: &OwnedFd, folders: &[PathBuf]) -> ! {
     sys::release_code();
     if !folders.is_empty() && is_still_needed_after(STARTED) {
         let hierarchies = find::around(folders);
-        hierarchies.iter().for_each(|one| group::remove_all_stale(one));
+        let has_time = || is_still_needed_after(0);
+        hierarchies
+            .iter()
+            .for_each(|one| group::remove_all_stale(one, has_time));
         sys::release_code();
     }
     while nix::unistd::read(std::io::stdin(), &mut [0]) == Err(Errno::EINTR) {}

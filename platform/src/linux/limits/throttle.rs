@@ -17,6 +17,9 @@ const HARDLY: f64 = 0.1;
 /// A pause; a longer debt is paid in several, with a look in between.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
+/// How many seconds of each core a box may use in one pause before that is taken for a refusal to stand still.
+const EVADED: f64 = 1.0;
+
 /// The state of one cap.
 pub struct Throttle {
     cap: Percent,
@@ -27,6 +30,8 @@ pub struct Throttle {
     /// Between two looks, longer each time that the box has hardly run.
     nap: Duration,
     pub paused: bool,
+    /// Seconds of processor time that were used in this pause. Some call of the kernel may have to come to its end first.
+    in_pause: f64,
 }
 
 impl Throttle {
@@ -38,7 +43,13 @@ impl Throttle {
             seen: None,
             nap: SHORTEST,
             paused: false,
+            in_pause: 0.0,
         }
+    }
+
+    /// Whether the box does not stand still when it is told to: its processes wake each other (SIGCONT of signal(7)).
+    pub fn is_evaded(&self) -> bool {
+        self.in_pause > EVADED * self.cores
     }
 
     /// Takes the processor time used so far; says when to look again. `paused` is what the box should be from now on.
@@ -48,6 +59,7 @@ impl Throttle {
             let passed = now.saturating_duration_since(before).as_secs_f64();
             let used = used.saturating_sub(used_before).as_secs_f64();
             self.allowance = (self.allowance + passed * cap - used).min(SAVED * cap);
+            self.in_pause = if self.paused { self.in_pause + used } else { 0.0 };
             self.nap = match !self.paused && used < passed * cap * HARDLY {
                 true => (self.nap * 2).min(self.rarest()),
                 false => SHORTEST,
@@ -131,6 +143,35 @@ mod tests {
             let used = used.as_secs_f64();
             assert!(used <= most, "{cap}% on {cores}: {used}");
         }
+    }
+
+    #[test]
+    fn a_box_that_runs_on_in_its_pauses_is_found_out() {
+        for cores in [1, 2, 16] {
+            let (start, mut now, mut used) = (Instant::now(), Instant::now(), Duration::ZERO);
+            let mut throttle = Throttle::new(Percent(50), cores);
+            while !throttle.is_evaded() {
+                assert!(now - start < Duration::from_secs(3));
+                let wait = throttle.look(now, used);
+                used += wait * cores as u32;
+                now += wait;
+            }
+            assert!(throttle.paused && now - start > Duration::from_secs(1));
+        }
+    }
+
+    /// A machine that stood still itself, or a call of the kernel that had to come to its end.
+    #[test]
+    fn what_is_used_once_is_a_debt_and_no_refusal() {
+        let (mut now, mut used) = (Instant::now(), Duration::ZERO);
+        let mut throttle = Throttle::new(Percent(50), 2);
+        for (passed, more) in [(0, 0), (10_000, 20_000), (50, 0), (250, 400), (250, 0)] {
+            now += Duration::from_millis(passed);
+            used += Duration::from_millis(more);
+            throttle.look(now, used);
+            assert!(!throttle.is_evaded());
+        }
+        assert!(throttle.paused);
     }
 
     #[test]

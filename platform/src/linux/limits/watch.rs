@@ -232,6 +232,7 @@ impl Watcher {
         if let Some(throttle) = &mut self.throttle {
             let used: Duration = processes.iter().map(|process: &Process| process.cpu).sum();
             nap = nap.min(throttle.look(now, used + boxed.collected()));
+            over = over.or(throttle.is_evaded().then_some(Kind::Cpu));
         }
         if let Some(most) = self.enforcement.watch.processes {
             nap = nap.min(OFTEN);
