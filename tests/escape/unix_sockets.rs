@@ -63,6 +63,31 @@ fn an_inherited_socket_takes_no_name_of_the_host() {
     }
 }
 
+/// A connected one, as some clients give, has a name that nobody looks for, and takes no other (unix(7)).
+#[test]
+fn a_socket_of_the_client_has_a_name_already() {
+    for host in hosts() {
+        let attack = |mut command: std::process::Command| {
+            let (inherited, ours) = std::os::unix::net::UnixStream::pair().expect("sockets");
+            command.stdin(std::os::fd::OwnedFd::from(inherited));
+            let name = unique("mcp-sandbox-test");
+            command.arg(&binaries().probe).args(["bind-stdin", &name]);
+            let answer = answer(command);
+            (answer, name, ours)
+        };
+        let name_of_stdin = |ours: std::os::unix::net::UnixStream| {
+            let address = ours.peer_addr().expect("an address");
+            address.as_abstract_name().map(<[u8]>::to_vec)
+        };
+        let (answer, name, ours) = attack(host.command("env"));
+        assert_eq!(answer.done(), "bound");
+        assert_eq!(name_of_stdin(ours), Some(name.into_bytes()));
+        let (answer, name, ours) = attack(host.run(NO_FLAGS));
+        answer.stopped("EACCES");
+        assert!(name_of_stdin(ours).is_some_and(|given| given != name.as_bytes()));
+    }
+}
+
 #[test]
 fn sockets_in_folders_that_are_not_mounted_do_not_exist() {
     for host in hosts() {
@@ -87,5 +112,31 @@ fn limit_a_socket_in_a_mounted_folder_can_be_connected_to() {
         let flags = words([&"--read", &folder]);
         let path = path.to_str().expect("UTF-8");
         assert_eq!(host.boxed(&flags, &["unix", path]).done(), word);
+    }
+}
+
+/// To talk to what listens there is to read it.
+#[test]
+fn an_excluded_socket_is_not_connected_to() {
+    for host in hosts() {
+        let folder = host.directory("shared");
+        let profile = format!(
+            "version = 1\n[filesystem]\nmounts = [{{ path = {folder:?}, access = \"read\", exclude = [\"*.secret\", \"run/\"] }}]\n"
+        );
+        let profile = host.file("excluding.toml", &profile);
+        let flags = words([&"--profile", &profile]);
+        let run = host.directory("shared/run");
+        let places = [folder.join("open"), folder.join("a.secret"), run.join("socket")];
+        for (place, allowed) in places.iter().zip([true, false, false]) {
+            let word = unique("word");
+            greet(UnixListener::bind(place).expect("a listener"), &word);
+            host.give(place);
+            let path = place.to_str().expect("UTF-8");
+            assert_eq!(host.bare(&["unix", path]).done(), word);
+            match (allowed, host.boxed(&flags, &["unix", path])) {
+                (true, answer) => assert_eq!(answer.done(), word),
+                (false, answer) => answer.stopped("EACCES"),
+            }
+        }
     }
 }

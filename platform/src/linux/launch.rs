@@ -20,7 +20,7 @@ use super::names::StubSockets;
 use super::plan::{Bind, Plan, Step};
 use super::relay::Relay;
 use super::report::{Report, Who};
-use super::server::{Server, c_string};
+use super::server::{Server, c_string, name_standard_streams};
 use super::tree::Source;
 use super::{compile, sys, terminal};
 use crate::Kind;
@@ -110,6 +110,10 @@ pub fn launch(plan: &Plan, records: &Records) -> Result<Sandbox, LaunchError> {
                    redirect it",
         })?;
     }
+    name_standard_streams().map_err(|_| LaunchError::Prepare {
+        what: "a Unix socket given as stdin, stdout or stderr takes no name, so the server could choose one on the host; \
+               give it a pipe",
+    })?;
     let mut limits = Watcher::prepare(&plan.limits).map_err(limit)?;
     let groups = limits.to_join().map_err(limit)?;
     let (ours, theirs) = socketpair(

@@ -19,7 +19,7 @@ use seccompiler::sock_filter;
 use super::places::Brokered;
 use super::plan::{Plan, Rights, Rule, Step};
 use super::report::{Report, Who};
-use super::{limits, sys, terminal};
+use super::{limits, sockets, sys, terminal};
 
 /// What the server's process needs ready before the clone: nothing can then fail for want of it.
 pub struct Server<'a> {
@@ -313,6 +313,19 @@ pub fn check_standard_streams() -> Result<(), &'static str> {
         }
     }
     Ok(())
+}
+
+/// Names those streams that are Unix sockets of the client, as the kernel chooses (autobind of unix(7)): a socket that has a
+/// name takes no other, so a server that gets round us takes none that others of the host look for.
+///
+/// # Errors
+/// ENOMEM, and ENOSPC when every name is taken.
+pub fn name_standard_streams() -> nix::Result<()> {
+    let family_alone = (libc::AF_UNIX as u16).to_ne_bytes();
+    let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
+    let streams = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()].into_iter();
+    let mut sockets = streams.filter(|stream| is_connected_unix_socket(*stream));
+    sockets.try_for_each(|socket| sockets::bind(socket, &family_alone))
 }
 
 fn is_connected_unix_socket(fd: BorrowedFd) -> bool {

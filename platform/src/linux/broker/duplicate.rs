@@ -86,11 +86,11 @@ fn close_elsewhere(fd: OwnedFd) {
         let close = move || receiver.into_iter().for_each(drop);
         thread.spawn(close).ok().map(|_| sender)
     });
-    match closer.as_ref().map(|closer| closer.send(fd)) {
-        Some(Ok(())) => {}
-        Some(Err(unsent)) => std::mem::forget(unsent),
-        None => {}
-    }
+    let unsent = match closer {
+        Some(closer) => closer.send(fd).err().map(|unsent| unsent.0),
+        None => Some(fd),
+    };
+    std::mem::forget(unsent);
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! be watched: an epoll instance forgets a socket that nobody holds any more, so that is looked at before.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 use std::time::Instant;
@@ -138,8 +139,11 @@ fn registrations(
 ) -> nix::Result<Vec<Watching>> {
     let mut found = Vec::new();
     for number in epolls {
-        let text = fs::read_to_string(format!("/proc/{thread}/fdinfo/{number}")).unwrap_or_default();
-        if let Some(watched) = registration(&text, inode) {
+        // One that was closed meanwhile knows nothing.
+        let Ok(table) = fs::File::open(format!("/proc/{thread}/fdinfo/{number}")) else {
+            continue;
+        };
+        if let Some(watched) = registration_in(table, inode)? {
             found.push((callers.descriptor(thread, number)?, watched));
         }
     }
@@ -203,10 +207,35 @@ fn instances(thread: Pid) -> Vec<RawFd> {
 /// What the link of an instance's descriptor says (proc_pid_fd(5)).
 const EPOLL: &str = "anon_inode:[eventpoll]";
 
-/// The line of a socket in the table of an epoll instance (proc_pid_fdinfo(5)):
+/// The most that is read of the table of one epoll instance, in bytes: some fifty thousand lines.
+const LONGEST_TABLE: u64 = 4 << 20;
+
+/// Where a socket stands in the table of an epoll instance (proc_pid_fdinfo(5)).
+///
+/// # Errors
+/// EMFILE when the table is too long to look at.
+fn registration_in(table: impl Read, inode: u64) -> nix::Result<Option<Registration>> {
+    let mut lines = BufReader::new(table.take(LONGEST_TABLE));
+    let mut line = String::new();
+    while lines.read_line(&mut line).is_ok_and(|length| length > 0) {
+        let found = registration(&line, inode);
+        if found.is_some() {
+            return Ok(found);
+        }
+        line.clear();
+    }
+    match lines.into_inner().limit() {
+        0 => Err(Errno::EMFILE),
+        _ => Ok(None),
+    }
+}
+
+/// What a line of the table says of a socket:
 /// `tfd: 5 events: 19 data: 5 pos:0 ino:1a2b sdev:8`, the last four hexadecimal.
-fn registration(text: &str, inode: u64) -> Option<Registration> {
-    let line = text.lines().find(|line| inode_watched(line) == Some(inode))?;
+fn registration(line: &str, inode: u64) -> Option<Registration> {
+    if inode_watched(line) != Some(inode) {
+        return None;
+    }
     let hex = |key| u64::from_str_radix(value(line, key)?, 16).ok();
     Some(Registration {
         number: value(line, "tfd")?.parse().ok()?,
@@ -265,6 +294,8 @@ fn clear_of(fd: BorrowedFd, number: RawFd) -> nix::Result<OwnedFd> {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::super::super::sockets::tcp_socket;
     use super::*;
 
@@ -294,10 +325,20 @@ mod tests {
             events: 0x8000_001d,
             data: 0xffff_ffff_0000_0007,
         };
-        assert_eq!(registration(text, 0x1a2b), Some(found));
-        assert_eq!(registration(text, 0xff).map(|one| one.number), Some(9));
+        let registration = |inode| registration_in(text.as_bytes(), inode);
+        assert_eq!(registration(0x1a2b), Ok(Some(found)));
+        let other = registration(0xff).unwrap();
+        assert_eq!(other.map(|one| one.number), Some(9));
         // The instance's own number is none of the table.
-        assert_eq!(registration(text, 0x2064), None);
-        assert_eq!(registration(text, 0x12), None);
+        assert_eq!(registration(0x2064), Ok(None));
+        assert_eq!(registration(0x12), Ok(None));
+    }
+
+    #[test]
+    fn a_table_without_end_is_not_read_to_its_end() {
+        let line = b"tfd:        7 events:       19 data:                7  pos:0 ino:1a2b sdev:8\n";
+        let endless = || line.chain(io::repeat(b'\n'));
+        assert_eq!(registration_in(endless(), 0xff), Err(Errno::EMFILE));
+        assert!(registration_in(endless(), 0x1a2b).unwrap().is_some());
     }
 }

@@ -16,7 +16,7 @@ mod plain;
 mod twins;
 
 use std::cell::OnceCell;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -24,6 +24,7 @@ use nix::errno::Errno;
 use super::super::compile;
 use super::super::notify::Notification;
 use super::super::places::{Files, Place};
+use super::super::sys;
 use super::{Answer, Broker};
 use crate::files::{Act, FileDenial, Refusal, Rules, What};
 use crate::net::Denials;
@@ -133,6 +134,14 @@ impl Desk {
             Some(refusal) => Err(self.refused(&found.path, refusal)),
             None => Ok(()),
         }
+    }
+
+    /// Whether a Unix socket that was found can be connected to: to talk is to read.
+    ///
+    /// # Errors
+    /// EACCES, which is recorded.
+    pub(super) fn judge_socket(&self, file: BorrowedFd) -> nix::Result<()> {
+        self.judge(Path::new(&path_of(file)?), What::File, Act::Read)
     }
 
     /// The brokered place that a path of the box lies in.
@@ -259,7 +268,7 @@ pub fn own_umask() -> nix::Result<()> {
 
 /// Makes something with the mode bits that the thread's umask lets through (`Umask` of proc_pid_status(5)).
 fn with_umask_of<T>(thread: nix::unistd::Pid, make: impl FnOnce() -> nix::Result<T>) -> nix::Result<T> {
-    let status = std::fs::read_to_string(format!("/proc/{thread}/status")).map_err(|_| Errno::ESRCH)?;
+    let status = sys::read_proc(format!("/proc/{thread}/status")).map_err(|_| Errno::ESRCH)?;
     let line = status.lines().find_map(|line| line.strip_prefix("Umask:"));
     let mask = line.and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok());
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(
