@@ -53,14 +53,12 @@ impl Broker {
         let (Address::Path(path), Some(place)) = (&asked.address, place) else {
             return self.try_unix(UnixCall::new(call, asked.bytes, None));
         };
-        let open = || place.open(path);
-        let judge = |file: &OwnedFd| {
-            self.desk
-                .as_ref()
-                .map_or(Ok(()), |desk| desk.judge_socket(file.as_fd()))
-        };
-        let file = self.identity.assumed(open);
-        match file.and_then(|file| judge(&file).map(|()| file)) {
+        let file = self.identity.assumed(|| place.open(path));
+        let judged = file.and_then(|file| match &mut self.desk {
+            Some(desk) => desk.judge_socket(&file).map(|()| file),
+            None => Ok(file),
+        });
+        match judged {
             Ok(file) => {
                 let bytes = by_descriptor(&file);
                 self.try_unix(UnixCall::new(call, bytes, Some(file)))

@@ -85,9 +85,9 @@ impl Idle {
     fn spoken(&self) -> bool {
         // All that the kernel keeps (fs.inotify.max_queued_events), and no more: a server can speak faster than we listen.
         const MOST_READS: usize = 128;
-        let mut reads = (0..MOST_READS).map(|_| self.traffic.read_events());
-        let silent = |read: nix::Result<Vec<_>>| !read.is_ok_and(|events| !events.is_empty());
-        !silent(reads.next().expect("it reads at least once")) | reads.take(0).any(silent)
+        let reads = (0..MOST_READS).map(|_| self.traffic.read_events());
+        let spoken = reads.take_while(|read| read.as_ref().is_ok_and(|events| !events.is_empty()));
+        spoken.count() > 0
     }
 }
 

@@ -173,7 +173,9 @@ pub fn our_name(fd: BorrowedFd) -> CString {
 }
 
 impl Found {
-    fn of(fd: Held) -> nix::Result<Self> {
+    /// # Errors
+    /// Those of readlink(2) and fstat(2).
+    pub fn of(fd: Held) -> nix::Result<Self> {
         let path = path_of(fd.as_fd())?.into();
         let stat = fstat(fd.as_fd())?;
         Ok(Found { fd, path, stat })

@@ -16,7 +16,7 @@ mod plain;
 mod twins;
 
 use std::cell::OnceCell;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -31,7 +31,7 @@ use crate::net::Denials;
 use asked::Asked;
 pub(super) use asked::text;
 pub(super) use find::path_of;
-use find::{Found, Root};
+use find::{Found, Held, Root};
 use missed::{Missed, Outcome};
 use plain::Clear;
 use twins::Twins;
@@ -140,8 +140,9 @@ impl Desk {
     ///
     /// # Errors
     /// EACCES, which is recorded.
-    pub(super) fn judge_socket(&self, file: BorrowedFd) -> nix::Result<()> {
-        self.judge(Path::new(&path_of(file)?), What::File, Act::Read)
+    pub(super) fn judge_socket(&mut self, file: &OwnedFd) -> nix::Result<()> {
+        let file = file.try_clone().map_err(|_| Errno::EMFILE)?;
+        self.judge_object(&Found::of(Held::Own(file))?, Act::Read)
     }
 
     /// The brokered place that a path of the box lies in.
