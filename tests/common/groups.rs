@@ -35,10 +35,22 @@ pub fn left() -> Vec<PathBuf> {
     all().into_iter().filter(is_left).collect()
 }
 
+/// Waits until none is left but those that a crash of somebody else's had left before.
+#[track_caller]
+pub fn none_left_but(strange: &[PathBuf], within: Duration) {
+    let ours = |group: &PathBuf| !strange.contains(group);
+    gone_within(within, &left().into_iter().filter(ours).collect::<Vec<_>>());
+}
+
 /// Waits until they are removed, which whoever does it does in its own time.
 #[track_caller]
 pub fn gone(groups: &[PathBuf]) {
-    let deadline = Instant::now() + Duration::from_secs(5);
+    gone_within(Duration::from_secs(5), groups);
+}
+
+#[track_caller]
+fn gone_within(time: Duration, groups: &[PathBuf]) {
+    let deadline = Instant::now() + time;
     while groups.iter().any(|group| group.exists()) {
         assert!(Instant::now() < deadline, "still there: {groups:?}");
         std::thread::yield_now();

@@ -116,22 +116,21 @@ fn a_flood_of_connections_is_refused_and_does_not_keep_others_from_connecting() 
     let (allowed, other) = (greeter("hello"), Greeter::new("secret"));
     for host in hosts() {
         let count = 20_000 / u64::from(slowness());
-        let flood =
-            |count: u64| ["connect-flood", &allowed, &other.address, &count.to_string()].map(str::to_owned);
+        let text = count.to_string();
+        let [few, many] = ["400", &text].map(|count| ["connect-flood", &allowed, &other.address, count]);
         let numbers = |evidence: String| -> Vec<u64> {
             let words = evidence.split(' ');
             words.map(|word| word.parse().expect("a number")).collect()
         };
         // Few: each keeps a port for a while.
-        let bare = numbers(host.bare(&flood(400).each_ref().map(String::as_str)).done());
+        let bare = numbers(host.bare(&few).done());
         assert_eq!(bare[0], 0);
         assert!(other.visits() > 0);
         // Those that it has not counted yet.
         thread::sleep(Duration::from_millis(500));
 
         let visits = other.visits();
-        let boxed = host.boxed(allow(&[&allowed]), &flood(count).each_ref().map(String::as_str));
-        let boxed = numbers(boxed.done());
+        let boxed = numbers(host.boxed(allow(&[&allowed]), &many).done());
         assert_eq!((boxed[0], other.visits()), (count, visits));
         assert!(boxed[1] > 0);
     }

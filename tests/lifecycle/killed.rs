@@ -35,7 +35,6 @@ fn the_supervisor_can_be_killed_at_any_moment_of_the_start() {
         tool.wait().expect("the tool is ours");
         gone_within_a_second(&marker);
 
-        // What was there before, a crash of somebody else's has left.
         let strange = groups::left();
         let before = (tmp.contents(), tmp.mounts(), host_mounts());
         for moment in 0..MOMENTS {
@@ -48,8 +47,7 @@ fn the_supervisor_can_be_killed_at_any_moment_of_the_start() {
             tool.wait().expect("the tool is ours");
         }
         gone_within_a_second(&marker);
-        let left = groups::left().into_iter();
-        groups::gone(&left.filter(|group| !strange.contains(group)).collect::<Vec<_>>());
+        groups::none_left_but(&strange, Duration::from_secs(2));
         assert_eq!(before, (tmp.contents(), tmp.mounts(), host_mounts()));
     }
 }

@@ -23,9 +23,8 @@ struct Hierarchy {
 
 /// Finds them; asks nobody and changes nothing.
 pub fn groups() -> Groups {
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    let mounts = hierarchies(&read("/proc/self/mountinfo"));
-    let own = read("/proc/self/cgroup");
+    let mounts = mounted();
+    let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let systemd = Path::new("/run/systemd/system").exists();
     let unified = mounts.iter().find(|one| one.unified && serves(&one.at));
     Groups {
@@ -42,16 +41,15 @@ pub fn swaps() -> bool {
 
 /// The folder of a group of the unified hierarchy, by its name in /proc/PID/cgroup.
 pub fn unified_folder(group: &str) -> Option<PathBuf> {
-    let mounts = hierarchies(&fs::read_to_string("/proc/self/mountinfo").ok()?);
+    let mounts = mounted();
     let unified = mounts.iter().find(|one| one.unified)?;
     folder(unified, group)
 }
 
 /// The hierarchies that hold these groups, as folders.
 pub fn around(groups: &[PathBuf]) -> Vec<PathBuf> {
-    let mounts = hierarchies(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default());
     let holds = |at: &PathBuf| groups.iter().any(|group| group.starts_with(at));
-    mounts.into_iter().map(|one| one.at).filter(holds).collect()
+    mounted().into_iter().map(|one| one.at).filter(holds).collect()
 }
 
 /// The unified hierarchy of a hybrid host has none of the controllers.
@@ -69,6 +67,11 @@ fn controllers(group: &Path) -> Vec<String> {
 fn words(file: &Path) -> Vec<String> {
     let text = fs::read_to_string(file).unwrap_or_default();
     text.split_whitespace().map(str::to_owned).collect()
+}
+
+/// What is mounted where we are.
+fn mounted() -> Vec<Hierarchy> {
+    hierarchies(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default())
 }
 
 /// Lines of proc_pid_mountinfo(5) that are hierarchies.

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
+use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
 use super::super::sys;
@@ -248,9 +250,8 @@ fn is_stale(name: &str, folder: &Path) -> bool {
 }
 
 fn exists(pid: &str) -> bool {
-    let number = pid.parse().ok().filter(|pid| *pid > 0);
-    number
-        .is_some_and(|pid| nix::sys::signal::kill(Pid::from_raw(pid), None) != Err(nix::errno::Errno::ESRCH))
+    let number = pid.parse().ok().filter(|pid| *pid > 0).map(Pid::from_raw);
+    number.is_some_and(|pid| kill(pid, None) != Err(Errno::ESRCH))
 }
 
 /// A name that no other process has now or had before.
