@@ -67,6 +67,36 @@ print('killed' if -9 in codes else 'all ended', flush=True)";
     }
 }
 
+/// The kernel shows the memory of a process in the folder of its first thread, until that one ends.
+#[test]
+fn a_process_whose_first_thread_has_ended_has_memory() {
+    let script = "\
+import ctypes, os, threading, time
+def hold():
+    kept = bytearray(40_000_000)
+    time.sleep(1.5)
+    os._exit(0)
+children = []
+for i in range(5):
+    pid = os.fork()
+    if pid == 0:
+        threading.Thread(target=hold).start()
+        ctypes.CDLL(None).pthread_exit(None)
+    children.append(pid)
+codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]
+print('killed' if -9 in codes else 'all ended', flush=True)";
+    for host in hosts() {
+        python(&host, "memory = \"1GB\"", script).done("all ended\n");
+        let outcome = python(&host, "memory = \"120MB\"", script);
+        assert_eq!(
+            (outcome.code, outcome.out.as_str()),
+            (Some(0), "killed\n"),
+            "{outcome:#?}"
+        );
+        outcome.reached("memory", "120MB");
+    }
+}
+
 /// Shared pages count once: ten processes with the same 40 MB are far below 150 MB.
 #[test]
 fn what_is_shared_counts_once() {
@@ -80,6 +110,26 @@ for i in range(10):
 print({os.wait()[1] for i in range(10)})";
     for host in hosts() {
         python(&host, "memory = \"150MB\"", script).done("{0}\n");
+    }
+}
+
+/// A child of vfork(2) has its parent's memory, not as much again, until it executes or ends.
+#[test]
+fn a_child_that_has_not_executed_yet_counts_for_nothing() {
+    let script = "\
+import ctypes, os, time
+CLONE_VM, CLONE_VFORK, SIGCHLD = 0x100, 0x4000, 17
+kept = bytearray(90_000_000)
+libc = ctypes.CDLL(None)
+stack = ctypes.create_string_buffer(1 << 16)
+top = ctypes.c_void_p(ctypes.addressof(stack) + (1 << 16) - 64)
+for i in range(40):
+    pid = libc.clone(libc.usleep, top, CLONE_VM | CLONE_VFORK | SIGCHLD, ctypes.c_void_p(15000))
+    assert os.waitpid(pid, 0)[0] == pid
+    time.sleep(0.03)
+print('all ended')";
+    for host in hosts() {
+        python(&host, "memory = \"150MB\"", script).done("all ended\n");
     }
 }
 

@@ -12,6 +12,9 @@ use super::super::sys;
 use super::find;
 use crate::Bytes;
 
+/// How often a process is asked for a thread that lives, when those that were listed have ended at once.
+const ATTEMPTS: usize = 8;
+
 /// The root of the box, from outside.
 pub struct Boxed {
     root: OwnedFd,
@@ -65,7 +68,7 @@ impl Boxed {
     }
 
     fn process(&self, folder: &Path, pid: u32) -> Option<Process> {
-        let stat = stat(&sys::read_proc(folder.join("stat")).ok()?)?;
+        let stat = read_stat(folder)?;
         // The kernel keeps nanoseconds per thread, and shows hundredths of a second per process.
         let exact = (stat.tasks == 1)
             .then(|| fs::read_to_string(folder.join("schedstat")).ok())
@@ -76,8 +79,25 @@ impl Boxed {
             pid,
             cpu: exact.unwrap_or(ticks(stat.own)) + ticks(stat.children),
             tasks: stat.tasks,
-            resident: stat.resident * self.page + self.swapped(folder),
+            resident: self.resident(folder, &stat),
         })
+    }
+
+    /// What a process has in memory and swap. The kernel asks the thread whose folder it is, and the first one may have
+    /// ended before the others.
+    fn resident(&self, folder: &Path, first: &Stat) -> u64 {
+        let of = |folder: &Path, stat: &Stat| stat.resident * self.page + self.swapped(folder);
+        if first.resident > 0 || first.tasks < 2 {
+            return of(folder, first);
+        }
+        let one_that_lives = || {
+            let threads = fs::read_dir(folder.join("task")).into_iter().flatten().flatten();
+            threads.map(|thread| thread.path()).find_map(|thread| {
+                let stat = read_stat(&thread).filter(|stat| stat.resident > 0)?;
+                Some(of(&thread, &stat))
+            })
+        };
+        (0..ATTEMPTS).find_map(|_| one_that_lives()).unwrap_or(0)
     }
 
     /// Processor time of what init has collected.
@@ -95,10 +115,18 @@ impl Boxed {
     }
 
     /// The fair share of a process in what it has in memory and swap, in bytes: what is shared counts once for all
-    /// who share it. Costs a walk over its pages.
-    pub fn fair_share(&self, pid: u32) -> Option<u64> {
-        let text = fs::read_to_string(self.path(&format!("proc/{pid}/smaps_rollup"))).ok()?;
-        Some(kibibytes(&text, "Pss:") + kibibytes(&text, "SwapPss:"))
+    /// who share it. Costs a walk over its pages. A process that has ended shares nothing any more, and one that does
+    /// not let itself be looked into has all of it alone.
+    pub fn fair_share(&self, process: &Process) -> u64 {
+        let file = self.path(&format!("proc/{}/smaps_rollup", process.pid));
+        match fs::read_to_string(file) {
+            Ok(text) => kibibytes(&text, "Pss:") + kibibytes(&text, "SwapPss:"),
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => {
+                let folder = self.path(&format!("proc/{}", process.pid));
+                self.process(&folder, process.pid).map_or(0, |now| now.resident)
+            }
+            Err(_) => process.resident,
+        }
     }
 
     /// What files in `folders` of the box hold, where those are memory.
@@ -139,6 +167,10 @@ struct Stat {
     resident: u64,
 }
 
+fn read_stat(folder: &Path) -> Option<Stat> {
+    stat(&sys::read_proc(folder.join("stat")).ok()?)
+}
+
 fn stat(text: &str) -> Option<Stat> {
     // The second field, a name in parentheses, may itself contain spaces and parentheses.
     let fields: Vec<&str> = text.rsplit_once(") ")?.1.split(' ').collect();
@@ -166,7 +198,9 @@ fn kibibytes(text: &str, label: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Stat, kibibytes, stat};
+    use super::{Boxed, Process, Stat, kibibytes, stat};
+    use std::fs::File;
+    use std::process::{Command, Stdio};
 
     #[test]
     fn a_name_cannot_shift_the_fields() {
@@ -180,6 +214,25 @@ mod tests {
         };
         assert_eq!(stat(text), Some(expected));
         assert_eq!(stat("7 (a"), None);
+    }
+
+    /// Children end between two reads all the time; what they shared with their parent is the parent's.
+    #[test]
+    fn a_process_that_has_ended_has_no_share() {
+        let boxed = Boxed::new(File::open("/").expect("the root").into());
+        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().expect("cat");
+        let pid = child.id();
+        let of = |processes: Vec<Process>| processes.into_iter().find(|process| process.pid == pid);
+        let alive = of(boxed.processes()).expect("a process of ours");
+        assert!(alive.resident > 0 && boxed.fair_share(&alive) > 0, "{alive:?}");
+
+        drop(child.stdin.take());
+        while of(boxed.processes()).is_some_and(|process| process.resident > 0) {
+            std::thread::yield_now();
+        }
+        assert_eq!(boxed.fair_share(&alive), 0, "a zombie");
+        child.wait().expect("it has ended");
+        assert_eq!(boxed.fair_share(&alive), 0, "a process that is gone");
     }
 
     #[test]

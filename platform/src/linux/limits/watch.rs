@@ -221,9 +221,10 @@ impl Watcher {
         self.most_tasks = self.most_tasks.max(tasks);
         let mut nap = COUNT;
         let mut over = None;
+        let paused = self.paused();
         if let Some(memory) = &mut self.memory {
             let files = boxed.in_files(&self.enforcement.watch.private);
-            match memory.look(boxed, &processes, files) {
+            match memory.look(boxed, &processes, files, paused) {
                 Some(wait) => nap = nap.min(wait),
                 None => over = Some(Kind::Memory),
             }
@@ -239,7 +240,8 @@ impl Watcher {
             over = over.or((tasks > most).then_some(Kind::Processes));
         }
         // Looking stays cheap, but never so rare that a box close to its limit runs far beyond. A pause ends in time.
-        let cheap = match self.paused() {
+        let urgent = self.paused() || self.memory.as_ref().is_some_and(Memory::doubts);
+        let cheap = match urgent {
             true => Duration::ZERO,
             false => own_time().saturating_sub(before) * SHARE,
         };
