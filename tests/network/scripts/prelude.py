@@ -14,14 +14,15 @@ def name_of(error):
         return names[0] if names else str(error)
     return errno.errorcode.get(error.errno, str(error))
 
-def attempt(label, act):
-    """Says what `act` returns or the errno it fails with, and whether that took longer than anybody wants to wait."""
+def attempt(label, act, patience=4):
+    """Says what `act` returns or the errno it fails with, and whether that took longer than anybody wants to wait:
+    less than a resolver waits before it asks again, more than a busy machine takes."""
     start = time.monotonic()
     try:
         result = act()
     except OSError as error:
         result = name_of(error)
-    late = time.monotonic() - start > 2
+    late = time.monotonic() - start > patience
     say(label, f"{result} LATE" if late else result)
 
 def rest(connection):
