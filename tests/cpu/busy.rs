@@ -85,6 +85,68 @@ print(times.user + times.system + times.children_user + times.children_system)";
     }
 }
 
+/// Children that nobody waits for: the kernel forgets what they used.
+#[test]
+fn processes_that_nobody_waits_for_count() {
+    let script = "\
+import mmap, os, signal, struct, time
+used = mmap.mmap(-1, 8)
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+end = time.monotonic() + 3
+while time.monotonic() < end:
+    pid = os.fork()
+    if pid == 0:
+        while time.process_time() < 0.1:
+            pass
+        before, = struct.unpack('d', used[:])
+        used[:] = struct.pack('d', before + time.process_time())
+        os._exit(0)
+    try:
+        os.wait()
+    except ChildProcessError:
+        pass
+print(struct.unpack('d', used[:])[0])";
+    let _alone = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
+    for host in hosts() {
+        let free = got(&python(&host, "", script));
+        assert!(free > 1.5, "the control got {free} s of three");
+        let capped = python(&host, "cpu = \"20%\"", script);
+        let used = got(&capped);
+        // The last hundredths of each, between the last look and its end, are nobody's.
+        let wall = capped.used("wall_seconds");
+        assert!(used <= 0.2 * wall * 1.3 + 0.1, "{used} s of {wall}: {capped:#?}");
+    }
+}
+
+/// With a second thread a process shows what all ended ones have used: that is not used once more.
+#[test]
+fn threads_that_have_ended_count_once() {
+    let script = "\
+from threading import Thread
+import time
+def burn(seconds):
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+def run(target, seconds):
+    thread = Thread(target=target, args=(seconds,))
+    thread.start()
+    thread.join()
+run(burn, 1)
+start = time.monotonic()
+for i in range(8):
+    run(time.sleep, 0.06)
+    time.sleep(0.1)
+print(time.monotonic() - start)";
+    let _alone = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
+    for host in hosts() {
+        let capped = python(&host, "cpu = \"50%\"", script);
+        assert!(capped.used("cpu_seconds") > 1.0, "{capped:#?}");
+        let slept = got(&capped);
+        assert!(slept < 3.0, "{slept} s for 1.3 s of sleep: {capped:#?}");
+    }
+}
+
 /// A process may call itself anything (PR_SET_NAME of prctl(2)), and is seen all the same.
 #[test]
 fn a_name_that_is_no_text_hides_nothing() {

@@ -28,8 +28,11 @@ pub struct Boxed {
 pub struct Process {
     /// Its number in the box.
     pub pid: u32,
-    /// Its own processor time and that of the children it has waited for.
-    pub cpu: Duration,
+    /// When it began, in the kernel's clock ticks since boot: with the number it names one process.
+    pub since: u64,
+    /// Processor time of its threads, as far as the kernel shows it, and of the children that it has waited for.
+    pub own: Duration,
+    pub children: Duration,
     pub tasks: u32,
     /// In memory, what it shares with others included.
     pub resident: u64,
@@ -69,7 +72,8 @@ impl Boxed {
 
     fn process(&self, folder: &Path, pid: u32) -> Option<Process> {
         let stat = read_stat(folder)?;
-        // The kernel keeps nanoseconds per thread, and shows hundredths of a second per process.
+        // The kernel keeps nanoseconds per thread, and shows hundredths of a second per process, the threads included
+        // that have ended.
         let exact = (stat.tasks == 1)
             .then(|| fs::read_to_string(folder.join("schedstat")).ok())
             .flatten()
@@ -77,7 +81,9 @@ impl Boxed {
             .map(Duration::from_nanos);
         Some(Process {
             pid,
-            cpu: exact.unwrap_or(ticks(stat.own)) + ticks(stat.children),
+            since: stat.since,
+            own: ticks(stat.own).max(exact.unwrap_or_default()),
+            children: ticks(stat.children),
             tasks: stat.tasks,
             resident: self.resident(folder, &stat),
         })
@@ -164,6 +170,7 @@ struct Stat {
     own: u64,
     children: u64,
     tasks: u32,
+    since: u64,
     resident: u64,
 }
 
@@ -180,6 +187,7 @@ fn stat(text: &str) -> Option<Stat> {
         own: count(14)? + count(15)?,
         children: count(16)? + count(17)?,
         tasks: count(20)?.try_into().ok()?,
+        since: count(22)?,
         resident: count(24)?,
     })
 }
@@ -210,6 +218,7 @@ mod tests {
             own: 23,
             children: 27,
             tasks: 5,
+            since: 999,
             resident: 777,
         };
         assert_eq!(stat(text), Some(expected));

@@ -21,6 +21,8 @@ mod rlimits;
 #[cfg(target_os = "linux")]
 mod scope;
 #[cfg(target_os = "linux")]
+mod spent;
+#[cfg(target_os = "linux")]
 mod throttle;
 #[cfg(target_os = "linux")]
 mod watch;

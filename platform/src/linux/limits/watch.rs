@@ -8,12 +8,13 @@ use nix::sys::time::TimeVal;
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 
-use super::census::{Boxed, Process};
+use super::census::Boxed;
 use super::choice::{Enforcement, Means};
 use super::clock::{Idle, Timeout};
 use super::disk::{self, Disk};
 use super::group::{Group, Numbers};
 use super::memory::Memory;
+use super::spent::Spent;
 use super::throttle::Throttle;
 use crate::{Bytes, Hit, Kind, Usage};
 
@@ -46,6 +47,7 @@ pub struct Watcher {
     disk: Option<(Disk, Instant)>,
     memory: Option<Memory>,
     throttle: Option<Throttle>,
+    spent: Spent,
     /// When the processes of the box are looked at next.
     next: Instant,
     most_tasks: u32,
@@ -103,6 +105,7 @@ impl Watcher {
             disk: disk.map(|disk| (disk, now + 5 * OFTEN)),
             memory: watch.memory.map(Memory::new),
             throttle: watch.cpu.map(|cap| Throttle::new(cap, cores)),
+            spent: Spent::default(),
             next: now,
             most_tasks: 0,
             most_memory: Bytes(0),
@@ -185,8 +188,9 @@ impl Watcher {
     pub fn look_back(&mut self) {
         if let Some(boxed) = &self.boxed {
             let processes = boxed.processes();
-            let used: Duration = processes.iter().map(|process| process.cpu).sum();
-            self.seen = (used + boxed.collected(), boxed.written(&processes));
+            let times = processes.iter().map(|process| process.own + process.children);
+            let used = times.sum::<Duration>() + boxed.collected();
+            self.seen = (used, boxed.written(&processes));
         }
     }
 
@@ -231,8 +235,12 @@ impl Watcher {
             self.most_memory = self.most_memory.max(memory.peak);
         }
         if let Some(throttle) = &mut self.throttle {
-            let used: Duration = processes.iter().map(|process: &Process| process.cpu).sum();
-            nap = nap.min(throttle.look(now, used + boxed.collected()));
+            let (used, changed) = self.spent.add(&processes, boxed.collected());
+            nap = nap.min(throttle.look(now, used));
+            // Of a process that ends between two looks, and that nobody waits for, nothing is seen.
+            if changed && !throttle.paused {
+                nap = nap.min(OFTEN);
+            }
             over = over.or(throttle.is_evaded().then_some(Kind::Cpu));
         }
         if let Some(most) = self.enforcement.watch.processes {
