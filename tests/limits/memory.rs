@@ -1,7 +1,12 @@
 //! `resources.memory`: one large process, many small ones, files in memory.
 
-use crate::common::hosts;
-use crate::loads::{python, shell};
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::process::Stdio;
+use std::time::Duration;
+
+use crate::common::{hosts, ordinary_host};
+use crate::loads::{flags, outcome, python, shell};
 
 const HOG: &str = "\
 kept = []
@@ -133,6 +138,110 @@ print('all ended')";
     }
 }
 
+/// A file of a disk takes no memory that the kernel could not take back, and what is mapped of a file in memory is the
+/// file once.
+#[test]
+fn mapped_files_count_for_nothing_more() {
+    for host in hosts() {
+        let large = File::options().write(true).open(host.file("large", ""));
+        large
+            .expect("a file")
+            .set_len(250_000_000)
+            .expect("a sparse file");
+        let read = format!(
+            "\
+import mmap, time
+with open('{}', 'rb') as file:
+    seen = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+    touched = sum(seen[at] for at in range(0, len(seen), 4096))
+    time.sleep(0.5)
+print('read', touched)",
+            host.folder().join("large").display()
+        );
+        let mut words = flags(&host, "memory = \"100MB\"");
+        words.extend(["--read".into(), host.folder().join("large").into()]);
+        let mut command = host.run(words);
+        command.args(["python3", "-c", &read]);
+        outcome(&host, command).done("read 0\n");
+
+        let share = "\
+from multiprocessing.shared_memory import SharedMemory
+import time
+shared = SharedMemory(create=True, size=SIZE)
+for at in range(0, SIZE, 4096):
+    shared.buf[at] = 1
+kept = bytearray(MORE)
+time.sleep(0.5)
+shared.unlink()
+print('shared')";
+        let with = |more: &str| share.replace("SIZE", "60_000_000").replace("MORE", more);
+        python(&host, "memory = \"100MB\"", &with("0")).done("shared\n");
+        let outcome = python(&host, "memory = \"100MB\"", &with("60_000_000"));
+        assert_eq!(outcome.out, "", "{outcome:#?}");
+        outcome.reached("memory", "100MB");
+    }
+}
+
+/// Where the kernel has to remember every page, it needs memory too.
+#[test]
+fn tables_of_pages_are_memory() {
+    let script = "\
+import mmap, time
+MAP_NORESERVE, MADV_NOHUGEPAGE = 0x4000, 15
+size = 120 << 30
+flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE
+room = mmap.mmap(-1, size, flags=flags, prot=mmap.PROT_READ)
+room.madvise(MADV_NOHUGEPAGE)
+print(sum(room[at] for at in range(0, size, 2 << 20)))
+time.sleep(0.5)";
+    for host in hosts() {
+        python(&host, "memory = \"1GB\"", script).done("0\n");
+        let outcome = python(&host, "memory = \"100MB\"", script);
+        assert_ne!(outcome.code, Some(0), "{outcome:#?}");
+        outcome.reached("memory", "100MB");
+    }
+}
+
+/// Ten processes with the same 60 MB are looked at again and again, and find enough room each time.
+#[test]
+fn a_box_that_sleeps_close_to_its_limit_costs_little() {
+    let script = "\
+import mmap, os, time
+shared = mmap.mmap(-1, 60_000_000)
+shared.write(bytes(60_000_000))
+for i in range(10):
+    if os.fork() == 0:
+        sum(shared[at] for at in range(0, 60_000_000, 4096))
+        os.write(1, b'.')
+        time.sleep(9)
+time.sleep(9)";
+    let host = ordinary_host();
+    let mut run = host.run(flags(&host, "memory = \"100MB\""));
+    run.args(["python3", "-c", script]);
+    let tool = run.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let mut tool = tool.expect("the sandbox");
+    let mut ready = [0; 10];
+    let output = tool.stdout.as_mut().expect("a pipe");
+    output.read_exact(&mut ready).expect("ten children");
+    let used = || {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", tool.id())).expect("it runs");
+        let fields = stat.rsplit_once(") ").expect("a name").1.split(' ');
+        fields
+            .skip(11)
+            .take(2)
+            .map(|ticks| ticks.parse::<u64>().expect("a number"))
+            .sum::<u64>()
+    };
+    let before = used();
+    std::thread::sleep(Duration::from_secs(3));
+    // A twentieth of a core for the walks, as much for the rest; a debug build takes longer for the same.
+    let ticks = used() - before;
+    assert!(ticks < 60, "{ticks} hundredths of a second in three");
+    drop(tool.stdin.take());
+    tool.kill().expect("it runs");
+    tool.wait().expect("it has ended");
+}
+
 #[test]
 fn files_in_memory_are_memory() {
     let fill = "head -c 180000000 /dev/zero >/tmp/x && sleep 1 && echo filled";
@@ -148,7 +257,7 @@ fn files_in_memory_are_memory() {
 #[test]
 fn the_box_dies_before_others() {
     const FILE: &str = "/proc/self/oom_score_adj";
-    let own: i32 = std::fs::read_to_string(FILE)
+    let own: i32 = fs::read_to_string(FILE)
         .expect("a file of ours")
         .trim()
         .parse()

@@ -630,6 +630,12 @@ pub fn read_proc(path: impl AsRef<std::path::Path>) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&std::fs::read(path)?).into_owned())
 }
 
+/// Processor time of this thread: on a busy machine far less than the time that passes.
+pub fn own_time() -> std::time::Duration {
+    use nix::time::{ClockId, clock_gettime};
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(std::time::Duration::ZERO, From::from)
+}
+
 /// What an errno means, in lower case and without its number.
 pub fn describe(errno: i32) -> String {
     let text = io::Error::from_raw_os_error(errno).to_string();

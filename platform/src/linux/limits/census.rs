@@ -6,21 +6,25 @@ use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::stat::fstat;
 use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 
 use super::super::sys;
-use super::find;
 use crate::Bytes;
 
+/// What the kernel keeps of a file in memory beside its content, about.
+const NAME: u64 = 1024;
 /// How often a process is asked for a thread that lives, when those that were listed have ended at once.
 const ATTEMPTS: usize = 8;
 
 /// The root of the box, from outside.
 pub struct Boxed {
     root: OwnedFd,
-    page: u64,
-    /// What is swapped out has to be asked for separately.
-    swaps: bool,
+    /// Whether anybody wants to know what processes have in memory.
+    weighs: bool,
+    /// The device of memory that is no file of a folder, as maps of processes name it.
+    unnamed: Option<String>,
 }
 
 /// One process of the box.
@@ -34,22 +38,33 @@ pub struct Process {
     pub own: Duration,
     pub children: Duration,
     pub tasks: u32,
-    /// In memory, what it shares with others included.
-    pub resident: u64,
+    pub memory: Memory,
+}
+
+/// What a process has in memory, in bytes. Files of disks are left out: the kernel drops them when it needs the room.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// Its own pages, in memory and swap, and what the kernel needs to find them.
+    pub own: u64,
+    /// Pages of files in memory, and of what has no name and is shared all the same.
+    pub shared: u64,
+    /// The part of `own` that is the kernel's.
+    pub tables: u64,
+}
+
+impl Memory {
+    pub fn all(&self) -> u64 {
+        self.own + self.shared
+    }
 }
 
 impl Boxed {
     /// `root` is a descriptor of the root folder of the box, which nobody in it can write to.
-    pub fn new(root: OwnedFd) -> Self {
-        let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE);
+    pub fn new(root: OwnedFd, weighs: bool) -> Self {
         Boxed {
             root,
-            page: page
-                .ok()
-                .flatten()
-                .and_then(|page| page.try_into().ok())
-                .unwrap_or(4096),
-            swaps: find::swaps(),
+            weighs,
+            unnamed: unnamed(),
         }
     }
 
@@ -85,25 +100,27 @@ impl Boxed {
             own: ticks(stat.own).max(exact.unwrap_or_default()),
             children: ticks(stat.children),
             tasks: stat.tasks,
-            resident: self.resident(folder, &stat),
+            memory: match self.weighs {
+                true => self.memory(folder, stat.tasks),
+                false => Memory::default(),
+            },
         })
     }
 
-    /// What a process has in memory and swap. The kernel asks the thread whose folder it is, and the first one may have
-    /// ended before the others.
-    fn resident(&self, folder: &Path, first: &Stat) -> u64 {
-        let of = |folder: &Path, stat: &Stat| stat.resident * self.page + self.swapped(folder);
-        if first.resident > 0 || first.tasks < 2 {
-            return of(folder, first);
+    /// What a process has in memory. The kernel asks the thread whose folder it is, and the first one may have ended before
+    /// the others.
+    fn memory(&self, folder: &Path, tasks: u32) -> Memory {
+        let of = |folder: &Path| memory(&sys::read_proc(folder.join("status")).ok()?);
+        if let Some(found) = of(folder) {
+            return found;
         }
         let one_that_lives = || {
             let threads = fs::read_dir(folder.join("task")).into_iter().flatten().flatten();
-            threads.map(|thread| thread.path()).find_map(|thread| {
-                let stat = read_stat(&thread).filter(|stat| stat.resident > 0)?;
-                Some(of(&thread, &stat))
-            })
+            threads.map(|thread| thread.path()).find_map(|thread| of(&thread))
         };
-        (0..ATTEMPTS).find_map(|_| one_that_lives()).unwrap_or(0)
+        // A zombie has only itself.
+        let attempts = if tasks > 1 { ATTEMPTS } else { 0 };
+        (0..attempts).find_map(|_| one_that_lives()).unwrap_or_default()
     }
 
     /// Processor time of what init has collected.
@@ -112,27 +129,31 @@ impl Boxed {
         stat(&text).map_or(Duration::ZERO, |stat| ticks(stat.children))
     }
 
-    fn swapped(&self, folder: &Path) -> u64 {
-        let read = || sys::read_proc(folder.join("status")).ok();
-        self.swaps
-            .then(read)
-            .flatten()
-            .map_or(0, |text| kibibytes(&text, "VmSwap:"))
-    }
-
-    /// The fair share of a process in what it has in memory and swap, in bytes: what is shared counts once for all
-    /// who share it. Costs a walk over its pages. A process that has ended shares nothing any more, and one that does
-    /// not let itself be looked into has all of it alone.
-    pub fn fair_share(&self, process: &Process) -> u64 {
+    /// The fair share of a process in what it has in memory and swap: what is shared counts once for all who share it.
+    /// Costs a walk over its pages. A process that has ended shares nothing any more, and one that does not let itself be
+    /// looked into has all of it alone.
+    pub fn fair_share(&self, process: &Process) -> Memory {
         let file = self.path(&format!("proc/{}/smaps_rollup", process.pid));
         match fs::read_to_string(file) {
-            Ok(text) => kibibytes(&text, "Pss:") + kibibytes(&text, "SwapPss:"),
+            Ok(text) => Memory {
+                own: kibibytes(&text, "Pss_Anon:") + kibibytes(&text, "SwapPss:") + process.memory.tables,
+                shared: kibibytes(&text, "Pss_Shmem:"),
+                tables: process.memory.tables,
+            },
             Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => {
                 let folder = self.path(&format!("proc/{}", process.pid));
-                self.process(&folder, process.pid).map_or(0, |now| now.resident)
+                self.process(&folder, process.pid)
+                    .map_or(Memory::default(), |now| now.memory)
             }
-            Err(_) => process.resident,
+            Err(_) => process.memory,
         }
+    }
+
+    /// The fair share of a process in memory that is no file of a folder, in bytes: of memfd_create(2), shmget(2), and
+    /// what it shares with its children. Nothing if that cannot be told.
+    pub fn without_files(&self, pid: u32) -> Option<u64> {
+        let text = fs::read_to_string(self.path(&format!("proc/{pid}/smaps"))).ok()?;
+        Some(mapped_of(&text, self.unnamed.as_deref()?))
     }
 
     /// What files in `folders` of the box hold, where those are memory.
@@ -141,7 +162,8 @@ impl Boxed {
             let at = at.strip_prefix("/").ok()?;
             let folder = statfs(&self.path(at.to_str()?)).ok()?;
             let memory = folder.filesystem_type() == TMPFS_MAGIC;
-            memory.then(|| (folder.blocks() - folder.blocks_free()) * folder.block_size() as u64)
+            let blocks = (folder.blocks() - folder.blocks_free()) * folder.block_size() as u64;
+            memory.then(|| blocks + (folder.files() - folder.files_free()) * NAME)
         });
         Bytes(used.sum())
     }
@@ -171,7 +193,6 @@ struct Stat {
     children: u64,
     tasks: u32,
     since: u64,
-    resident: u64,
 }
 
 fn read_stat(folder: &Path) -> Option<Stat> {
@@ -188,8 +209,45 @@ fn stat(text: &str) -> Option<Stat> {
         children: count(16)? + count(17)?,
         tasks: count(20)?.try_into().ok()?,
         since: count(22)?,
-        resident: count(24)?,
     })
+}
+
+/// Of proc_pid_status(5). A thread that has ended has no memory any more.
+fn memory(text: &str) -> Option<Memory> {
+    let of = |label| kibibytes(text, label);
+    let tables = of("VmPTE:");
+    text.contains("\nRssAnon:").then(|| Memory {
+        own: of("RssAnon:") + of("VmSwap:") + tables,
+        shared: of("RssShmem:"),
+        tables,
+    })
+}
+
+/// The device where the kernel keeps memory that is shared and has no name, in the form of proc_pid_maps(5).
+fn unnamed() -> Option<String> {
+    let example = memfd_create(c"example", MFdFlags::MFD_CLOEXEC).ok()?;
+    let device = fstat(example).ok()?.st_dev;
+    Some(format!("{:02x}:{:02x}", libc::major(device), libc::minor(device)))
+}
+
+/// The fair share in mappings of `device`, from proc_pid_smaps(5), without what was written to private ones.
+fn mapped_of(text: &str, device: &str) -> u64 {
+    let (mut inside, mut total) = (false, 0u64);
+    for line in text.lines() {
+        let mut fields = line.split_ascii_whitespace();
+        match fields.next() {
+            Some(label) if label.ends_with(':') => {
+                let size = || kibibytes(line, label);
+                match label {
+                    "Pss:" if inside => total += size(),
+                    "Anonymous:" if inside => total = total.saturating_sub(size()),
+                    _ => {}
+                }
+            }
+            _ => inside = fields.nth(2) == Some(device),
+        }
+    }
+    total
 }
 
 /// The unit of processor time in /proc, the same on every architecture that we build for (USER_HZ, time(7)).
@@ -206,7 +264,7 @@ fn kibibytes(text: &str, label: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Boxed, Process, Stat, kibibytes, stat};
+    use super::{Boxed, Process, Stat, kibibytes, mapped_of, memory, stat, unnamed};
     use std::fs::File;
     use std::process::{Command, Stdio};
 
@@ -219,7 +277,6 @@ mod tests {
             children: 27,
             tasks: 5,
             since: 999,
-            resident: 777,
         };
         assert_eq!(stat(text), Some(expected));
         assert_eq!(stat("7 (a"), None);
@@ -228,20 +285,51 @@ mod tests {
     /// Children end between two reads all the time; what they shared with their parent is the parent's.
     #[test]
     fn a_process_that_has_ended_has_no_share() {
-        let boxed = Boxed::new(File::open("/").expect("the root").into());
+        let boxed = Boxed::new(File::open("/").expect("the root").into(), true);
         let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().expect("cat");
         let pid = child.id();
         let of = |processes: Vec<Process>| processes.into_iter().find(|process| process.pid == pid);
         let alive = of(boxed.processes()).expect("a process of ours");
-        assert!(alive.resident > 0 && boxed.fair_share(&alive) > 0, "{alive:?}");
+        assert!(
+            alive.memory.own > 0 && boxed.fair_share(&alive).own > 0,
+            "{alive:?}"
+        );
 
         drop(child.stdin.take());
-        while of(boxed.processes()).is_some_and(|process| process.resident > 0) {
+        while of(boxed.processes()).is_some_and(|process| process.memory.own > 0) {
             std::thread::yield_now();
         }
-        assert_eq!(boxed.fair_share(&alive), 0, "a zombie");
+        assert_eq!(boxed.fair_share(&alive).all(), 0, "a zombie");
         child.wait().expect("it has ended");
-        assert_eq!(boxed.fair_share(&alive), 0, "a process that is gone");
+        assert_eq!(boxed.fair_share(&alive).all(), 0, "a process that is gone");
+    }
+
+    #[test]
+    fn files_of_disks_are_no_memory() {
+        let text = "Name:\tx\nVmPTE:\t 4 kB\nVmSwap:\t 2 kB\nRssAnon:\t 100 kB\nRssFile:\t 900 kB\nRssShmem:\t 7 kB\n";
+        let found = memory(text).expect("a live thread");
+        assert_eq!(
+            (found.own, found.shared, found.tables),
+            (106 << 10, 7 << 10, 4 << 10)
+        );
+        assert_eq!(memory("Name:\tx\nState:\tZ (zombie)\n"), None);
+    }
+
+    #[test]
+    fn maps_by_device() {
+        let text = "\
+7f00-7f10 rw-s 00000000 00:01 7    /memfd:RssAnon: (deleted)
+Pss:     40 kB
+Pss_Dirty:  9 kB
+Anonymous:   8 kB
+7f10-7f20 rw-s 00000000 00:2a 8    /tmp/x
+Pss:     500 kB
+Anonymous:   0 kB
+7f20-7f30 rw-p 00000000 00:00 0
+Pss:     500 kB
+";
+        assert_eq!(mapped_of(text, "00:01"), 32 << 10);
+        assert!(unnamed().is_some());
     }
 
     #[test]

@@ -53,7 +53,7 @@ impl Spent {
 #[cfg(test)]
 mod tests {
     use super::Spent;
-    use crate::linux::limits::census::Process;
+    use crate::linux::limits::census::{Memory, Process};
     use std::time::Duration;
 
     fn process(pid: u32, own: u64, children: u64) -> Process {
@@ -63,7 +63,7 @@ mod tests {
             own: ms(own),
             children: ms(children),
             tasks: 1,
-            resident: 0,
+            memory: Memory::default(),
         }
     }
 

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
-use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 
+use super::super::sys;
 use super::census::Boxed;
 use super::choice::{Enforcement, Means};
 use super::clock::{Idle, Timeout};
@@ -142,7 +142,7 @@ impl Watcher {
 
     /// Takes the root of the box, where its processes are seen.
     pub fn see(&mut self, root: OwnedFd) {
-        self.boxed = Some(Boxed::new(root));
+        self.boxed = Some(Boxed::new(root, self.memory.is_some()));
         self.next = Instant::now() + OFTEN;
     }
 
@@ -219,16 +219,15 @@ impl Watcher {
             self.next = now + COUNT;
             return None;
         };
-        let before = own_time();
+        let before = sys::own_time();
         let processes = boxed.processes();
         let tasks = processes.iter().map(|process| process.tasks).sum();
         self.most_tasks = self.most_tasks.max(tasks);
         let mut nap = COUNT;
         let mut over = None;
-        let paused = self.paused();
         if let Some(memory) = &mut self.memory {
             let files = boxed.in_files(&self.enforcement.watch.private);
-            match memory.look(boxed, &processes, files, paused) {
+            match memory.look(boxed, &processes, files, now) {
                 Some(wait) => nap = nap.min(wait),
                 None => over = Some(Kind::Memory),
             }
@@ -238,6 +237,8 @@ impl Watcher {
             let (used, changed) = self.spent.add(&processes, boxed.collected());
             nap = nap.min(throttle.look(now, used));
             // Of a process that ends between two looks, and that nobody waits for, nothing is seen.
+            // In doubt about its memory the box goes on; what it uses meanwhile is a debt.
+            throttle.paused &= !self.memory.as_ref().is_some_and(Memory::doubts);
             if changed && !throttle.paused {
                 nap = nap.min(OFTEN);
             }
@@ -251,7 +252,7 @@ impl Watcher {
         let urgent = self.paused() || self.memory.as_ref().is_some_and(Memory::doubts);
         let cheap = match urgent {
             true => Duration::ZERO,
-            false => own_time().saturating_sub(before) * SHARE,
+            false => sys::own_time().saturating_sub(before) * SHARE,
         };
         self.next = now + nap.max(cheap.min(LATEST));
         over
@@ -335,11 +336,6 @@ impl Watcher {
         });
         hits.collect()
     }
-}
-
-/// Processor time of this thread: on a busy machine far less than the time that passes.
-fn own_time() -> Duration {
-    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }
 
 /// What a run used, and the limits that it reached.
