@@ -1,10 +1,14 @@
 //! `resources.cpu`: busy loops on all cores.
 
+use std::os::unix::fs::PermissionsExt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::common::hosts;
-use crate::loads::{Outcome, python};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeVal;
+
+use crate::common::{hosts, ordinary_host};
+use crate::loads::{Outcome, flags, outcome, python};
 
 /// Held by whoever measures.
 static MACHINE: Mutex<()> = Mutex::new(());
@@ -145,6 +149,44 @@ print(time.monotonic() - start)";
         let slept = got(&capped);
         assert!(slept < 3.0, "{slept} s for 1.3 s of sleep: {capped:#?}");
     }
+}
+
+/// Calls that the supervisor makes for the server, where a group would not count them.
+#[test]
+fn what_is_done_for_the_server_counts() {
+    let script = "\
+import os, time
+os.mkdir('/writable/d')
+long = '/writable/' + 'd/../' * 800 + 'missing/x'
+end = time.monotonic() + 2
+while time.monotonic() < end:
+    try:
+        os.mkdir(long)
+    except FileNotFoundError:
+        pass";
+    let _alone = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
+    // Of the supervisor and all that it has waited for.
+    let spent = || {
+        let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("an account");
+        let seconds = |time: TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+        seconds(usage.user_time()) + seconds(usage.system_time())
+    };
+    let mut used = [0.0, 0.0];
+    for (limit, used) in ["", "cpu = \"20%\""].into_iter().zip(&mut used) {
+        let host = ordinary_host();
+        let writable = host.folder().join("writable");
+        std::fs::create_dir(&writable).expect("a folder");
+        std::fs::set_permissions(&writable, PermissionsExt::from_mode(0o777)).expect("ours");
+        let mut words = flags(&host, limit);
+        words.push("--write".into());
+        words.push(format!("{}:/writable", writable.display()).into());
+        let mut command = host.run(words);
+        command.args(["python3", "-c", script]);
+        let before = spent();
+        outcome(&host, command).done("");
+        *used = spent() - before;
+    }
+    assert!(used[0] > 1.0 && used[1] < 0.8, "{used:?} s of two");
 }
 
 /// A process may call itself anything (PR_SET_NAME of prctl(2)), and is seen all the same.

@@ -227,7 +227,11 @@ impl Sandbox {
         let (Some(listener), Some(ground)) = (listener.into_iter().next(), self.ground.take()) else {
             return Err(Errno::EBADF);
         };
-        broker::start(listener, ground)
+        let clock = broker::start(listener, ground)?;
+        if let Some(limits) = &mut self.limits {
+            limits.serve(clock);
+        }
+        Ok(())
     }
 
     /// What was reported last, or how init died.

@@ -38,11 +38,13 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::time::ClockId;
 
 use super::filter::{SET_OPTION, TOLD};
 use super::notify::{Listener, Notification};
 use super::numbers::number;
 use super::sockets::{self, NetworkCookie, Socket};
+use super::sys;
 use address::{Address, Asked, MOST_BYTES};
 use caller::{Callers, Place};
 use duplicate::Duplicate;
@@ -120,7 +122,7 @@ const STACK: usize = 256 << 10;
 ///
 /// # Errors
 /// EAGAIN and the like where no thread or descriptor can be made.
-pub fn start(listener: OwnedFd, ground: Ground) -> nix::Result<()> {
+pub fn start(listener: OwnedFd, ground: Ground) -> nix::Result<ClockId> {
     raise_limit();
     let mut broker = Broker::new(Listener::new(listener), ground)?;
     let thread = thread::Builder::new().name("broker".into()).stack_size(STACK);
@@ -131,7 +133,8 @@ pub fn start(listener: OwnedFd, ground: Ground) -> nix::Result<()> {
             broker.serve();
         }
     };
-    thread.spawn(serve).map(drop).map_err(|_| Errno::EAGAIN)
+    let thread = thread.spawn(serve).map_err(|_| Errno::EAGAIN)?;
+    sys::clock_of(&thread)
 }
 
 /// Every connection that is waited for or inspected takes descriptors of ours. The server keeps the limit it was started

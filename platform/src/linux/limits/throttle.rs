@@ -27,6 +27,8 @@ pub struct Throttle {
     /// Seconds of processor time that may be used at once; negative is debt.
     allowance: f64,
     seen: Option<(Instant, Duration)>,
+    /// What is charged already of what others have used for it.
+    charged: Duration,
     /// Between two looks, longer each time that the box has hardly run.
     nap: Duration,
     pub paused: bool,
@@ -41,6 +43,7 @@ impl Throttle {
             cores: cores as f64,
             allowance: 0.0,
             seen: None,
+            charged: Duration::ZERO,
             nap: SHORTEST,
             paused: false,
             in_pause: 0.0,
@@ -50,6 +53,13 @@ impl Throttle {
     /// Whether the box does not stand still when it is told to: its processes wake each other (SIGCONT of signal(7)).
     pub fn is_evaded(&self) -> bool {
         self.in_pause > EVADED * self.cores
+    }
+
+    /// Takes the processor time that others have used so far for the box, before the next look. That does not stand still
+    /// at once, and is no sign of evasion.
+    pub fn charge(&mut self, used: Duration) {
+        self.allowance -= used.saturating_sub(self.charged).as_secs_f64();
+        self.charged = self.charged.max(used);
     }
 
     /// Takes the processor time used so far; says when to look again. `paused` is what the box should be from now on.
@@ -172,6 +182,24 @@ mod tests {
             assert!(!throttle.is_evaded());
         }
         assert!(throttle.paused);
+    }
+
+    #[test]
+    fn what_others_do_for_it_is_its_own() {
+        let (start, mut now) = (Instant::now(), Instant::now());
+        let mut throttle = Throttle::new(Percent(20), 2);
+        let mut used = Duration::ZERO;
+        while now - start < Duration::from_secs(10) {
+            throttle.charge(used * 3);
+            let wait = throttle.look(now, used);
+            assert!(!throttle.is_evaded());
+            if !throttle.paused {
+                used += wait / 4;
+            }
+            now += wait;
+        }
+        // A fourth of 20 %.
+        assert!((used.as_secs_f64() - 0.5).abs() < 0.05, "{used:?}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 
 use super::super::sys;
@@ -48,6 +49,8 @@ pub struct Watcher {
     memory: Option<Memory>,
     throttle: Option<Throttle>,
     spent: Spent,
+    /// The processor time of the thread that makes calls for the box.
+    broker: Option<ClockId>,
     /// When the processes of the box are looked at next.
     next: Instant,
     most_tasks: u32,
@@ -106,6 +109,7 @@ impl Watcher {
             memory: watch.memory.map(Memory::new),
             throttle: watch.cpu.map(|cap| Throttle::new(cap, cores)),
             spent: Spent::default(),
+            broker: None,
             next: now,
             most_tasks: 0,
             most_memory: Bytes(0),
@@ -144,6 +148,11 @@ impl Watcher {
     pub fn see(&mut self, root: OwnedFd) {
         self.boxed = Some(Boxed::new(root, self.memory.is_some()));
         self.next = Instant::now() + OFTEN;
+    }
+
+    /// Takes the clock of the thread that makes calls for the box: they are the box's own doing.
+    pub fn serve(&mut self, broker: ClockId) {
+        self.broker = Some(broker);
     }
 
     /// When to look again.
@@ -235,6 +244,8 @@ impl Watcher {
         }
         if let Some(throttle) = &mut self.throttle {
             let (used, changed) = self.spent.add(&processes, boxed.collected());
+            let served = self.broker.and_then(|clock| clock_gettime(clock).ok());
+            throttle.charge(served.map_or(Duration::ZERO, Duration::from));
             nap = nap.min(throttle.look(now, used));
             // Of a process that ends between two looks, and that nobody waits for, nothing is seen.
             // In doubt about its memory the box goes on; what it uses meanwhile is a debt.
