@@ -56,6 +56,42 @@ fn many_small_files() {
     }
 }
 
+/// What a walk over names does not meet, or cannot enter.
+#[test]
+fn files_that_are_hard_to_find() {
+    let held = "print(\"held\", flush=True); time.sleep(100)";
+    let ways = [
+        ("no name", "f = open(\"f\", \"wb\"); os.unlink(\"f\")"),
+        (
+            "never a name",
+            "f = open(os.open(\".\", os.O_TMPFILE | os.O_WRONLY, 0o600), \"wb\")",
+        ),
+        (
+            "a closed folder",
+            "os.mkdir(\"d\"); f = open(\"d/f\", \"wb\"); os.chmod(\"d\", 0)",
+        ),
+        (
+            "a deep folder",
+            "[(os.mkdir(\"d\"), os.chdir(\"d\")) for i in range(600)]; f = open(\"f\", \"wb\")",
+        ),
+    ];
+    for host in hosts() {
+        for (way, make) in ways {
+            let write = format!(
+                "python3 -c 'import os, time; os.chdir(\"/w\"); {make}; f.write(bytes(60_000_000)); f.flush(); {held}'"
+            );
+            let free = write.replace("time.sleep(100)", "time.sleep(1.2)");
+            let open = "chmod -f 700 /w/d; true";
+            let outcome = fill(&host, "200MB", &format!("{free}; {open}"));
+            assert_eq!(outcome.out, "held\n", "{way}: {outcome:#?}");
+            outcome.done("held\n");
+            let outcome = fill(&host, "20MB", &write);
+            assert_eq!(outcome.code, Some(137), "{way}: {outcome:#?}");
+            outcome.reached("disk", "20MB");
+        }
+    }
+}
+
 /// Nobody waits for these processes, and each is gone before anybody looks.
 #[test]
 fn processes_that_end_at_once() {

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -77,12 +78,16 @@ impl Boxed {
     /// Every process but init, which is ours.
     pub fn processes(&self) -> Vec<Process> {
         let folder = self.path("proc");
-        let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
-        let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-        numbers
-            .filter(|pid| *pid != 1)
+        let processes = self.numbers();
+        processes
             .filter_map(|pid| self.process(&folder.join(pid.to_string()), pid))
             .collect()
+    }
+
+    fn numbers(&self) -> impl Iterator<Item = u32> {
+        let entries = fs::read_dir(self.path("proc")).into_iter().flatten().flatten();
+        let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        numbers.filter(|pid| *pid != 1)
     }
 
     fn process(&self, folder: &Path, pid: u32) -> Option<Process> {
@@ -166,6 +171,30 @@ impl Boxed {
             memory.then(|| blocks + (folder.files() - folder.files_free()) * NAME)
         });
         Bytes(used.sum())
+    }
+
+    /// The same box, for another thread; nothing when there is no descriptor left.
+    pub fn again(&self) -> Option<Self> {
+        Some(Boxed {
+            root: self.root.try_clone().ok()?,
+            weighs: self.weighs,
+            unnamed: self.unnamed.clone(),
+        })
+    }
+
+    /// Files that a process holds open and that have no name, each as often as it is open. Any thread may have a table of
+    /// its own.
+    pub fn each_file_without_a_name(&self, mut each: impl FnMut(&fs::Metadata)) {
+        let entries = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten();
+        let tasks = self.numbers().map(|pid| self.path(&format!("proc/{pid}/task")));
+        let open = tasks
+            .flat_map(entries)
+            .map(|task| task.path().join("fd"))
+            .flat_map(entries);
+        let found = open.filter_map(|entry| fs::metadata(entry.path()).ok());
+        found
+            .filter(|found| found.is_file() && found.nlink() == 0)
+            .for_each(|found| each(&found));
     }
 
     /// What processes have written to disks, in bytes; those that do not let themselves be looked into say nothing.

@@ -4,8 +4,6 @@
 //! than the limit are the mounts walked, to see whether it was this box: what is new since the start counts in full.
 //! That holds whatever wrote it and however: fallocate(2), many small files, processes that have ended.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
@@ -13,16 +11,14 @@ use std::time::{Duration, Instant, SystemTime};
 use nix::sys::stat::stat;
 use nix::sys::statvfs::statvfs;
 
+use super::census::Boxed;
+use super::growth::{LEAST, Unknown, Walk};
 use crate::Bytes;
 
-/// What a file or folder costs at least, with or without content: as much as in memory.
-const LEAST: u64 = 4096;
 /// What a disk takes in a second at most, for when to look again.
 const FASTEST: u64 = 2 << 30;
 const SHORTEST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_millis(1000);
-/// Folders within each other that a walk goes into.
-const DEEPEST: usize = 512;
 
 /// The watch over all writable mounts together.
 pub struct Disk {
@@ -35,7 +31,7 @@ pub struct Disk {
     forgiven: u64,
     /// What the last look found.
     last: u64,
-    walk: Option<JoinHandle<u64>>,
+    walk: Option<JoinHandle<Result<u64, Unknown>>>,
     pub peak: Bytes,
 }
 
@@ -80,13 +76,14 @@ impl Disk {
     }
 
     /// Looks; whether the limit is passed. The box must not wait for a walk over many files, so another thread does it.
-    pub fn passed(&mut self) -> bool {
+    pub fn passed(&mut self, boxed: Option<&Boxed>) -> bool {
         let growth = self.growth();
         // What is deleted was others': should it have been the box's own, a walk will tell.
         self.forgiven = self.forgiven.saturating_sub(self.last.saturating_sub(growth));
         self.last = growth;
         if let Some(walk) = self.walk.take_if(|walk| walk.is_finished()) {
-            let own = walk.join().unwrap_or(0);
+            // What cannot be counted may all be its own.
+            let own = walk.join().unwrap_or(Err(Unknown)).unwrap_or(growth);
             self.peak = self.peak.max(Bytes(own));
             if own > self.most.0 {
                 return true;
@@ -94,9 +91,14 @@ impl Disk {
             self.forgiven = growth - growth.min(own);
         }
         if growth.saturating_sub(self.forgiven) > self.most.0 && self.walk.is_none() {
-            let (folders, since, most) = (self.folders.clone(), self.since, self.most.0);
-            let walk = std::thread::Builder::new().stack_size(128 << 10);
-            self.walk = walk.spawn(move || grown(&folders, since, most)).ok();
+            let walk = Walk {
+                folders: self.folders.clone(),
+                since: self.since,
+                enough: self.most.0,
+                boxed: boxed.and_then(Boxed::again),
+            };
+            let thread = std::thread::Builder::new().stack_size(128 << 10);
+            self.walk = thread.spawn(move || walk.total()).ok();
         }
         false
     }
@@ -133,79 +135,8 @@ fn in_use(path: &Path) -> nix::Result<(u64, u64)> {
     Ok((blocks.saturating_mul(found.fragment_size()), files))
 }
 
-/// What the files below `folders` hold that were made since; a number above `enough` may be too small.
-fn grown(folders: &[PathBuf], since: SystemTime, enough: u64) -> u64 {
-    let mut total = 0;
-    let mut seen = std::collections::HashSet::new();
-    for folder in folders {
-        let Ok(top) = fs::symlink_metadata(folder) else {
-            continue;
-        };
-        if !top.is_dir() {
-            total += new_in(&top, since);
-            continue;
-        }
-        // Neither symbolic links nor mounts are followed: a hostile server may swap what is walked meanwhile, but its own
-        // tree is all that it can make us walk, and a sum is all that comes of it.
-        let mut waiting = vec![(folder.clone(), 0)];
-        while let Some((folder, depth)) = waiting.pop() {
-            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-                let Ok(found) = entry.metadata() else { continue };
-                if found.dev() != top.dev() || !seen.insert((found.dev(), found.ino())) {
-                    continue;
-                }
-                total += new_in(&found, since);
-                if total > enough {
-                    return total;
-                }
-                if found.is_dir() && depth < DEEPEST {
-                    waiting.push((entry.path(), depth + 1));
-                }
-            }
-        }
-    }
-    total
-}
-
-/// The space of a file made since then. Nobody can set that time (statx(2), stx_btime); a file system that does not keep
-/// it tells when a file was last changed.
-fn new_in(found: &fs::Metadata, since: SystemTime) -> u64 {
-    let changed = || {
-        let seconds = Duration::from_secs(found.ctime().max(0) as u64);
-        SystemTime::UNIX_EPOCH + seconds + Duration::from_nanos(found.ctime_nsec().max(0) as u64)
-    };
-    match found.created().unwrap_or_else(|_| changed()) >= since {
-        true => (found.blocks() * 512).max(LEAST),
-        false => 0,
-    }
-}
-
 /// A look and its time.
-pub fn look(disk: &mut Disk, now: Instant) -> (bool, Instant) {
-    let passed = disk.passed();
+pub fn look(disk: &mut Disk, boxed: Option<&Boxed>, now: Instant) -> (bool, Instant) {
+    let passed = disk.passed(boxed);
     (passed, now + disk.nap())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn new_files_count_and_old_ones_do_not() {
-        let place = tempfile::tempdir().unwrap();
-        fs::write(place.path().join("old"), vec![1; 100_000]).unwrap();
-        std::thread::sleep(Duration::from_millis(50));
-        let since = SystemTime::now() - Duration::from_millis(20);
-        let count = || grown(&[place.path().into()], since, u64::MAX);
-        assert_eq!(count(), 0);
-        fs::create_dir(place.path().join("new")).unwrap();
-        fs::write(place.path().join("new/file"), vec![1; 100_000]).unwrap();
-        let found = count();
-        assert!((100_000..140_000).contains(&found), "{found}");
-        // The same file by another name is no other file.
-        fs::hard_link(place.path().join("new/file"), place.path().join("again")).unwrap();
-        assert_eq!(count(), found);
-        std::os::unix::fs::symlink("/usr", place.path().join("link")).unwrap();
-        assert_eq!(count(), found + LEAST);
-    }
 }

@@ -13,6 +13,8 @@ mod find;
 #[cfg(target_os = "linux")]
 mod group;
 #[cfg(target_os = "linux")]
+mod growth;
+#[cfg(target_os = "linux")]
 mod janitor;
 #[cfg(target_os = "linux")]
 mod memory;

@@ -214,7 +214,7 @@ impl Watcher {
 
     fn disk(&mut self, now: Instant) -> Option<Kind> {
         let (disk, next) = self.disk.as_mut().filter(|(_, next)| *next <= now)?;
-        let (passed, later) = disk::look(disk, now);
+        let (passed, later) = disk::look(disk, self.boxed.as_ref(), now);
         *next = later;
         passed.then_some(Kind::Disk)
     }
