@@ -1,7 +1,7 @@
 //! `resources.open_files` and `resources.file_size`: the kernel's own limits of a process.
 
 use crate::common::hosts;
-use crate::loads::python;
+use crate::loads::{flags, outcome, python};
 
 #[test]
 fn open_files() {
@@ -34,6 +34,37 @@ except ValueError:
     for host in hosts() {
         python(&host, "open_files = 100", script).done("raised\n");
         python(&host, "open_files = 50", script).done("refused\n");
+    }
+}
+
+/// Space behind the end of a file is no size, and what is inserted into one passes by RLIMIT_FSIZE: file systems that
+/// know neither say so, and programs go on.
+#[test]
+fn no_space_is_reserved_behind_the_end_of_a_file() {
+    let script = "\
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+file = os.open('/w/file', os.O_RDWR | os.O_CREAT)
+os.write(file, b'x' * 1_048_576)
+KEEP_SIZE, PUNCH_HOLE, INSERT_RANGE = 1, 2, 0x20
+for mode in (KEEP_SIZE, INSERT_RANGE, KEEP_SIZE | PUNCH_HOLE, 0):
+    at, length = (0, 524_288) if mode & PUNCH_HOLE else (524_288, 1_048_576)
+    size = ctypes.c_long
+    done = libc.fallocate(file, mode, size(at), size(length))
+    print('done' if done == 0 else os.strerror(ctypes.get_errno()))";
+    for host in hosts() {
+        let folder = host.directory("reserved");
+        let mut words = flags(&host, "file_size = \"2MB\"");
+        words.extend(["--write".into(), format!("{}:/w", folder.display()).into()]);
+        let mut command = host.run(words);
+        command.args(["python3", "-c", script]);
+        let refused = "Operation not supported\n";
+        outcome(&host, command).done(&format!("{refused}{refused}done\ndone\n"));
+        // The control: bare, the first takes space, and the second too where the file system can.
+        let bare = script.replace("/w/file", &folder.join("file").display().to_string());
+        let output = std::process::Command::new("python3").args(["-c", &bare]).output();
+        let output = String::from_utf8(output.expect("Python").stdout).expect("text");
+        assert!(output.starts_with("done\n"), "{output}");
     }
 }
 

@@ -39,7 +39,6 @@ pub const ALLOWED: &[Group] = &[
             "syncfs",
             "sync_file_range",
             "ftruncate",
-            "fallocate",
             "fadvise64",
             "readahead",
             "sendfile",
@@ -479,6 +478,16 @@ pub const ARGUMENTS: &[(&str, Argument, Answer)] = &[
         },
         Answer::NotPermitted,
     ),
+    // fallocate(2) as it grows a file, and with FALLOC_FL_PUNCH_HOLE, COLLAPSE_RANGE, ZERO_RANGE and UNSHARE_RANGE. With
+    // FALLOC_FL_KEEP_SIZE alone a file takes space behind its end, and with INSERT_RANGE it grows, both past RLIMIT_FSIZE.
+    (
+        "fallocate",
+        Argument::In {
+            index: 1,
+            values: &[0, 3, 8, 0x10, 0x40],
+        },
+        Answer::NotSupported,
+    ),
     // Only asking (0xffffffff) and plain Linux: other personalities switch off address space randomisation.
     (
         "personality",
@@ -599,7 +608,7 @@ impl Answer {
             Answer::NotPermitted => libc::EPERM,
             Answer::NoSuchFamily => libc::EAFNOSUPPORT,
             Answer::NoSuchProtocol => libc::EPROTONOSUPPORT,
-            // What the kernel answers where fast open is switched off.
+            // What the kernel answers where fast open is switched off, and of file systems that reserve nothing.
             Answer::NotSupported => libc::EOPNOTSUPP,
         }
     }
