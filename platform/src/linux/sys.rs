@@ -636,18 +636,13 @@ pub fn own_time() -> std::time::Duration {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(std::time::Duration::ZERO, From::from)
 }
 
-/// The clock of the processor time of a thread, which shows nothing any more when it has ended (pthread_getcpuclockid(3)).
-///
-/// # Errors
-/// The system has no such clocks.
-pub fn clock_of<T>(thread: &std::thread::JoinHandle<T>) -> nix::Result<nix::time::ClockId> {
+/// The clock of the processor time of a thread (pthread_getcpuclockid(3)); nothing when it has ended.
+pub fn clock_of<T>(thread: &std::thread::JoinHandle<T>) -> Option<nix::time::ClockId> {
     use std::os::unix::thread::JoinHandleExt as _;
     let mut clock = 0;
     // SAFETY: the handle keeps the number of the thread valid, and the clock is ours to write to.
-    match unsafe { libc::pthread_getcpuclockid(thread.as_pthread_t(), &raw mut clock) } {
-        0 => Ok(nix::time::ClockId::from_raw(clock)),
-        errno => Err(Errno::from_raw(errno)),
-    }
+    let refused = unsafe { libc::pthread_getcpuclockid(thread.as_pthread_t(), &raw mut clock) };
+    (refused == 0).then(|| nix::time::ClockId::from_raw(clock))
 }
 
 /// What an errno means, in lower case and without its number.

@@ -118,11 +118,12 @@ const ON_SOCKETS: [i64; 4] = [
 /// Enough for small frames; nothing here recurses.
 const STACK: usize = 256 << 10;
 
-/// Starts the broker's thread. It ends with the box; should it end before, every call gets ENOSYS.
+/// Starts the broker's thread, and gives the clock of its processor time while it lives. It ends with the box; should it
+/// end before, every call gets ENOSYS.
 ///
 /// # Errors
 /// EAGAIN and the like where no thread or descriptor can be made.
-pub fn start(listener: OwnedFd, ground: Ground) -> nix::Result<ClockId> {
+pub fn start(listener: OwnedFd, ground: Ground) -> nix::Result<Option<ClockId>> {
     raise_limit();
     let mut broker = Broker::new(Listener::new(listener), ground)?;
     let thread = thread::Builder::new().name("broker".into()).stack_size(STACK);
@@ -134,7 +135,7 @@ pub fn start(listener: OwnedFd, ground: Ground) -> nix::Result<ClockId> {
         }
     };
     let thread = thread.spawn(serve).map_err(|_| Errno::EAGAIN)?;
-    sys::clock_of(&thread)
+    Ok(sys::clock_of(&thread))
 }
 
 /// Every connection that is waited for or inspected takes descriptors of ours. The server keeps the limit it was started

@@ -151,8 +151,8 @@ impl Watcher {
     }
 
     /// Takes the clock of the thread that makes calls for the box: they are the box's own doing.
-    pub fn serve(&mut self, broker: ClockId) {
-        self.broker = Some(broker);
+    pub fn serve(&mut self, broker: Option<ClockId>) {
+        self.broker = broker;
     }
 
     /// When to look again.
