@@ -1,17 +1,21 @@
 //! `resources.disk`: private folders by their size, what is mounted writable by its growth.
 
-use crate::common::{Host, hosts};
-use crate::loads::{Outcome, shell};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use crate::common::{Host, hosts, is_root, ordinary_host};
+use crate::loads::{Outcome, flags, outcome, shell};
 
 /// Fills a folder of the host that is mounted at /w.
 fn fill(host: &Host, disk: &str, script: &str) -> Outcome {
     let name = crate::common::unique("folder");
     let folder = host.directory(&name);
-    std::fs::write(folder.join("old"), vec![1; 3_000_000]).expect("a file");
+    fs::write(folder.join("old"), vec![1; 3_000_000]).expect("a file");
     host.give(&folder.join("old"));
     let mount = format!("{}:/w", folder.display());
     let outcome = shell(host, &format!("disk = \"{disk}\""), &["--write", &mount], script);
-    std::fs::remove_dir_all(folder).expect("the folder is ours");
+    fs::remove_dir_all(folder).expect("the folder is ours");
     outcome
 }
 
@@ -89,6 +93,28 @@ fn files_that_are_hard_to_find() {
             assert_eq!(outcome.code, Some(137), "{way}: {outcome:#?}");
             outcome.reached("disk", "20MB");
         }
+    }
+}
+
+/// A folder that somebody else has closed, and writes to: the box cannot.
+#[test]
+fn what_others_do_behind_closed_doors_is_theirs() {
+    if is_root() {
+        let ordinary = ordinary_host();
+        let folder = ordinary.directory("shared");
+        let closed = folder.join("closed");
+        fs::create_dir(&closed).expect("a folder");
+        fs::set_permissions(&closed, PermissionsExt::from_mode(0o700)).expect("ours");
+        let mut words = flags(&ordinary, "disk = \"20MB\"");
+        words.extend(["--write".into(), format!("{}:/w", folder.display()).into()]);
+        let mut command = ordinary.run(words);
+        command.args(["sh", "-c", "sleep 3; echo still here"]);
+        let theirs = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(700));
+            fs::write(closed.join("theirs"), vec![1; 60_000_000]).expect("room");
+        });
+        outcome(&ordinary, command).done("still here\n");
+        theirs.join().expect("they can write");
     }
 }
 

@@ -76,11 +76,15 @@ print('killed' if -9 in codes else 'all ended', flush=True)";
 #[test]
 fn a_process_whose_first_thread_has_ended_has_memory() {
     let script = "\
-import ctypes, os, threading, time
+import ctypes, mmap, os, threading, time
 def hold():
-    kept = bytearray(40_000_000)
+    kept = bytearray(40_000_000) if OWN else shared()
     time.sleep(1.5)
     os._exit(0)
+def shared():
+    kept = mmap.mmap(-1, 40_000_000)
+    kept.write(bytes(40_000_000))
+    return kept
 children = []
 for i in range(5):
     pid = os.fork()
@@ -91,14 +95,17 @@ for i in range(5):
 codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]
 print('killed' if -9 in codes else 'all ended', flush=True)";
     for host in hosts() {
-        python(&host, "memory = \"1GB\"", script).done("all ended\n");
-        let outcome = python(&host, "memory = \"120MB\"", script);
-        assert_eq!(
-            (outcome.code, outcome.out.as_str()),
-            (Some(0), "killed\n"),
-            "{outcome:#?}"
-        );
-        outcome.reached("memory", "120MB");
+        for own in ["True", "False"] {
+            let script = script.replace("OWN", own);
+            python(&host, "memory = \"1GB\"", &script).done("all ended\n");
+            let outcome = python(&host, "memory = \"120MB\"", &script);
+            assert_eq!(
+                (outcome.code, outcome.out.as_str()),
+                (Some(0), "killed\n"),
+                "{outcome:#?}"
+            );
+            outcome.reached("memory", "120MB");
+        }
     }
 }
 

@@ -478,6 +478,15 @@ pub const ARGUMENTS: &[(&str, Argument, Answer)] = &[
         },
         Answer::NotPermitted,
     ),
+    // FS_IOC_RESVSP, FS_IOC_RESVSP64 and FS_IOC_ZERO_RANGE are fallocate(2) with FALLOC_FL_KEEP_SIZE by another name.
+    (
+        "ioctl",
+        Argument::NotIn {
+            index: 1,
+            values: &[0x4030_5828, 0x4030_582a, 0x4030_5839],
+        },
+        Answer::NotSupported,
+    ),
     // fallocate(2) as it grows a file, and with FALLOC_FL_PUNCH_HOLE, COLLAPSE_RANGE, ZERO_RANGE and UNSHARE_RANGE. With
     // FALLOC_FL_KEEP_SIZE alone a file takes space behind its end, and with INSERT_RANGE it grows, both past RLIMIT_FSIZE.
     (

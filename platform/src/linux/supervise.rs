@@ -122,6 +122,10 @@ impl Sandbox {
                 released = now;
             }
             let awake = self.wait(signals, client.as_ref(), next)?;
+            // Before what was typed after it.
+            if awake.signal {
+                self.pass_signals_on(signals, &mut deadline, grace);
+            }
             self.terminal.take_if(|relay| !relay.serve(awake.terminal));
             if awake.reported {
                 match Report::receive(self.channel.as_fd()) {
@@ -134,9 +138,6 @@ impl Sandbox {
                 client = None;
                 let _ = sys::signal_pidfd(self.pidfd.as_fd(), libc::SIGTERM);
                 deadline = Some(Instant::now() + grace.min(GRACE_WITHOUT_CLIENT));
-            }
-            if awake.signal {
-                self.pass_signals_on(signals, &mut deadline, grace);
             }
             if self.limits_order() != Order::Nothing && deadline.is_none() {
                 deadline = Some(Instant::now() + grace);

@@ -2,6 +2,7 @@
 //! process hides by leaving its parent, and nothing of the host is looked at.
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,8 @@ pub struct Process {
     pub own: Duration,
     pub children: Duration,
     pub tasks: u32,
+    /// A thread that lives, as the first one need not: whom to ask about memory.
+    pub thread: u32,
     pub memory: Memory,
 }
 
@@ -99,33 +102,44 @@ impl Boxed {
             .flatten()
             .and_then(|text| text.split(' ').next()?.parse().ok())
             .map(Duration::from_nanos);
+        let (thread, memory) = match self.weighs {
+            true => self.memory(folder, pid, stat.tasks),
+            false => (pid, Memory::default()),
+        };
         Some(Process {
             pid,
             since: stat.since,
             own: ticks(stat.own).max(exact.unwrap_or_default()),
             children: ticks(stat.children),
             tasks: stat.tasks,
-            memory: match self.weighs {
-                true => self.memory(folder, stat.tasks),
-                false => Memory::default(),
-            },
+            thread,
+            memory,
         })
     }
 
-    /// What a process has in memory. The kernel asks the thread whose folder it is, and the first one may have ended before
-    /// the others.
-    fn memory(&self, folder: &Path, tasks: u32) -> Memory {
+    /// What a process has in memory, and a thread of it that says so. The kernel asks the thread whose folder it is, and
+    /// the first one may have ended before the others.
+    fn memory(&self, folder: &Path, pid: u32, tasks: u32) -> (u32, Memory) {
         let of = |folder: &Path| memory(&sys::read_proc(folder.join("status")).ok()?);
         if let Some(found) = of(folder) {
-            return found;
+            return (pid, found);
         }
         let one_that_lives = || {
             let threads = fs::read_dir(folder.join("task")).into_iter().flatten().flatten();
-            threads.map(|thread| thread.path()).find_map(|thread| of(&thread))
+            threads
+                .filter_map(|thread| thread.file_name().to_str()?.parse().ok())
+                .find_map(|thread: u32| Some((thread, of(&folder.join(format!("task/{thread}")))?)))
         };
         // A zombie has only itself.
         let attempts = if tasks > 1 { ATTEMPTS } else { 0 };
-        (0..attempts).find_map(|_| one_that_lives()).unwrap_or_default()
+        (0..attempts)
+            .find_map(|_| one_that_lives())
+            .unwrap_or((pid, Memory::default()))
+    }
+
+    /// A file of the thread that is asked about memory.
+    fn of_thread(&self, process: &Process, file: &str) -> PathBuf {
+        self.path(&format!("proc/{}/task/{}/{file}", process.pid, process.thread))
     }
 
     /// Processor time of what init has collected.
@@ -138,8 +152,7 @@ impl Boxed {
     /// Costs a walk over its pages. A process that has ended shares nothing any more, and one that does not let itself be
     /// looked into has all of it alone.
     pub fn fair_share(&self, process: &Process) -> Memory {
-        let file = self.path(&format!("proc/{}/smaps_rollup", process.pid));
-        match fs::read_to_string(file) {
+        match fs::read_to_string(self.of_thread(process, "smaps_rollup")) {
             Ok(text) => Memory {
                 own: kibibytes(&text, "Pss_Anon:") + kibibytes(&text, "SwapPss:") + process.memory.tables,
                 shared: kibibytes(&text, "Pss_Shmem:"),
@@ -156,8 +169,10 @@ impl Boxed {
 
     /// The fair share of a process in memory that is no file of a folder, in bytes: of memfd_create(2), shmget(2), and
     /// what it shares with its children. Nothing if that cannot be told.
-    pub fn without_files(&self, pid: u32) -> Option<u64> {
-        let text = fs::read_to_string(self.path(&format!("proc/{pid}/smaps"))).ok()?;
+    pub fn without_files(&self, process: &Process) -> Option<u64> {
+        let text = fs::read_to_string(self.of_thread(process, "smaps")).ok()?;
+        // So it is of a thread that has ended.
+        (!text.is_empty()).then_some(())?;
         Some(mapped_of(&text, self.unnamed.as_deref()?))
     }
 
@@ -167,8 +182,9 @@ impl Boxed {
             let at = at.strip_prefix("/").ok()?;
             let folder = statfs(&self.path(at.to_str()?)).ok()?;
             let memory = folder.filesystem_type() == TMPFS_MAGIC;
-            let blocks = (folder.blocks() - folder.blocks_free()) * folder.block_size() as u64;
-            memory.then(|| blocks + (folder.files() - folder.files_free()) * NAME)
+            let blocks = folder.blocks().saturating_sub(folder.blocks_free());
+            let files = folder.files().saturating_sub(folder.files_free());
+            memory.then(|| blocks * folder.block_size() as u64 + files * NAME)
         });
         Bytes(used.sum())
     }
@@ -183,8 +199,8 @@ impl Boxed {
     }
 
     /// Files that a process holds open and that have no name, each as often as it is open. Any thread may have a table of
-    /// its own.
-    pub fn each_file_without_a_name(&self, mut each: impl FnMut(&fs::Metadata)) {
+    /// its own. Goes on until it is told to stop.
+    pub fn each_file_without_a_name(&self, each: impl FnMut(fs::Metadata) -> ControlFlow<()>) {
         let entries = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten();
         let tasks = self.numbers().map(|pid| self.path(&format!("proc/{pid}/task")));
         let open = tasks
@@ -192,9 +208,9 @@ impl Boxed {
             .map(|task| task.path().join("fd"))
             .flat_map(entries);
         let found = open.filter_map(|entry| fs::metadata(entry.path()).ok());
-        found
+        let _ = found
             .filter(|found| found.is_file() && found.nlink() == 0)
-            .for_each(|found| each(&found));
+            .try_for_each(each);
     }
 
     /// What processes have written to disks, in bytes; those that do not let themselves be looked into say nothing.
@@ -259,21 +275,20 @@ fn unnamed() -> Option<String> {
     Some(format!("{:02x}:{:02x}", libc::major(device), libc::minor(device)))
 }
 
-/// The fair share in mappings of `device`, from proc_pid_smaps(5), without what was written to private ones.
+/// The fair share in mappings of `device`, from proc_pid_smaps(5), without what was written to private ones. `Anonymous`
+/// is no fair share, so of a private mapping that processes share this may be more than is true.
 fn mapped_of(text: &str, device: &str) -> u64 {
-    let (mut inside, mut total) = (false, 0u64);
+    let (mut inside, mut total) = (false, 0);
+    let (mut resident, mut share) = (0, 0);
     for line in text.lines() {
         let mut fields = line.split_ascii_whitespace();
-        match fields.next() {
-            Some(label) if label.ends_with(':') => {
-                let size = || kibibytes(line, label);
-                match label {
-                    "Pss:" if inside => total += size(),
-                    "Anonymous:" if inside => total = total.saturating_sub(size()),
-                    _ => {}
-                }
-            }
-            _ => inside = fields.nth(2) == Some(device),
+        let label = fields.next().unwrap_or_default();
+        match label {
+            _ if !label.ends_with(':') => inside = fields.nth(2) == Some(device),
+            "Rss:" => resident = kibibytes(line, label),
+            "Pss:" => share = kibibytes(line, label),
+            "Anonymous:" if inside => total += share.min(resident.saturating_sub(kibibytes(line, label))),
+            _ => {}
         }
     }
     total
@@ -348,16 +363,24 @@ mod tests {
     fn maps_by_device() {
         let text = "\
 7f00-7f10 rw-s 00000000 00:01 7    /memfd:RssAnon: (deleted)
+Rss:     80 kB
 Pss:     40 kB
 Pss_Dirty:  9 kB
 Anonymous:   8 kB
+7f08-7f10 rw-p 00000000 00:01 7    /memfd:written (deleted)
+Rss:     1000 kB
+Pss:     125 kB
+Anonymous:   995 kB
 7f10-7f20 rw-s 00000000 00:2a 8    /tmp/x
+Rss:     500 kB
 Pss:     500 kB
 Anonymous:   0 kB
 7f20-7f30 rw-p 00000000 00:00 0
+Rss:     500 kB
 Pss:     500 kB
+Anonymous:   500 kB
 ";
-        assert_eq!(mapped_of(text, "00:01"), 32 << 10);
+        assert_eq!(mapped_of(text, "00:01"), (40 + 5) << 10);
         assert!(unnamed().is_some());
     }
 

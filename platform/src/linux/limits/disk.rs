@@ -31,7 +31,8 @@ pub struct Disk {
     forgiven: u64,
     /// What the last look found.
     last: u64,
-    walk: Option<JoinHandle<Result<u64, Unknown>>>,
+    /// A walk, and the growth when it was sent.
+    walk: Option<(JoinHandle<Result<u64, Unknown>>, u64)>,
     pub peak: Bytes,
 }
 
@@ -81,14 +82,15 @@ impl Disk {
         // What is deleted was others': should it have been the box's own, a walk will tell.
         self.forgiven = self.forgiven.saturating_sub(self.last.saturating_sub(growth));
         self.last = growth;
-        if let Some(walk) = self.walk.take_if(|walk| walk.is_finished()) {
+        if let Some((walk, before)) = self.walk.take_if(|(walk, _)| walk.is_finished()) {
             // What cannot be counted may all be its own.
             let own = walk.join().unwrap_or(Err(Unknown)).unwrap_or(growth);
             self.peak = self.peak.max(Bytes(own));
             if own > self.most.0 {
                 return true;
             }
-            self.forgiven = growth - growth.min(own);
+            // What has come since then, nobody has looked at.
+            self.forgiven = before.min(growth).saturating_sub(own);
         }
         if growth.saturating_sub(self.forgiven) > self.most.0 && self.walk.is_none() {
             let walk = Walk {
@@ -98,7 +100,8 @@ impl Disk {
                 boxed: boxed.and_then(Boxed::again),
             };
             let thread = std::thread::Builder::new().stack_size(128 << 10);
-            self.walk = thread.spawn(move || walk.total()).ok();
+            let walk = thread.spawn(move || walk.total()).ok();
+            self.walk = walk.map(|walk| (walk, growth));
         }
         false
     }

@@ -21,7 +21,7 @@ const LOOKS: u32 = 3;
 /// Walks that find enough room take no more than this share of a core, one in so many parts, as long as that does not put
 /// the next one off by more than this.
 const SHARE: u32 = 20;
-const LATEST: Duration = Duration::from_secs(1);
+const LATEST: Duration = Duration::from_millis(250);
 
 /// The watch over one limit.
 pub struct Memory {
@@ -122,15 +122,16 @@ impl Memory {
     fn shares(&self, boxed: &Boxed, processes: &[Process], files: u64) -> Vec<Share> {
         let fair = processes
             .iter()
-            .map(|process| (boxed.fair_share(process), process.pid));
+            .map(|process| (boxed.fair_share(process), process));
         let fair: Vec<_> = fair.collect();
-        let all: Vec<Share> = fair.iter().map(|(share, pid)| (share.all(), *pid)).collect();
+        let all = fair.iter().map(|(share, process)| (share.all(), process.pid));
+        let all: Vec<Share> = all.collect();
         if files == 0 || sum(files, &all) <= self.most.0 {
             return all;
         }
-        let without_files = fair.into_iter().map(|(share, pid)| {
-            let shared = (share.shared > 0).then(|| boxed.without_files(pid)).flatten();
-            (share.own + shared.unwrap_or(share.shared), pid)
+        let without_files = fair.into_iter().map(|(share, process)| {
+            let shared = (share.shared > 0).then(|| boxed.without_files(process)).flatten();
+            (share.own + shared.unwrap_or(share.shared), process.pid)
         });
         without_files.collect()
     }

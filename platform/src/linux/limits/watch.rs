@@ -199,7 +199,7 @@ impl Watcher {
             let processes = boxed.processes();
             let times = processes.iter().map(|process| process.own + process.children);
             let used = times.sum::<Duration>() + boxed.collected();
-            self.seen = (used, boxed.written(&processes));
+            self.seen = (used.max(self.spent.total()), boxed.written(&processes));
         }
     }
 
@@ -247,9 +247,9 @@ impl Watcher {
             let served = self.broker.and_then(|clock| clock_gettime(clock).ok());
             throttle.charge(served.map_or(Duration::ZERO, Duration::from));
             nap = nap.min(throttle.look(now, used));
-            // Of a process that ends between two looks, and that nobody waits for, nothing is seen.
             // In doubt about its memory the box goes on; what it uses meanwhile is a debt.
             throttle.paused &= !self.memory.as_ref().is_some_and(Memory::doubts);
+            // Of a process that ends between two looks, and that nobody waits for, nothing is seen.
             if changed && !throttle.paused {
                 nap = nap.min(OFTEN);
             }
