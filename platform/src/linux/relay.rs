@@ -6,6 +6,7 @@
 
 use std::io::{Stdin, Stdout};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -26,6 +27,9 @@ const SCREEN_CHUNK: usize = 256;
 /// How long a terminal that takes nothing more is waited for when the box has ended, in milliseconds.
 const PATIENCE: u16 = 1000;
 
+/// When the size of a terminal is looked at again. The kernel tells of a change before it makes it (pty_resize).
+const SETTLED: Duration = Duration::from_millis(20);
+
 /// A descriptor and what it is waited for.
 pub type Source<'a> = (BorrowedFd<'a>, PollFlags);
 
@@ -36,6 +40,7 @@ pub struct Relay {
     stdout: Stdout,
     input: Flow,
     output: Flow,
+    resized: Option<Instant>,
 }
 
 impl Relay {
@@ -47,6 +52,7 @@ impl Relay {
             stdout: std::io::stdout(),
             input: Flow::default(),
             output: Flow::default(),
+            resized: None,
         }
     }
 
@@ -84,9 +90,22 @@ impl Relay {
         self.output.alive()
     }
 
-    /// Gives the server's terminal the size of the user's.
-    pub fn copy_size(&self) {
+    /// Gives the server's terminal the size of the user's, now and when that has settled.
+    pub fn copy_size(&mut self) {
         let _ = terminal::copy_size(self.stdin.as_fd(), self.master.as_fd());
+        self.resized = Some(Instant::now() + SETTLED);
+    }
+
+    /// When [`Relay::settle`] has something to do.
+    pub fn due(&self) -> Option<Instant> {
+        self.resized
+    }
+
+    /// Copies the size once more, when its time has come.
+    pub fn settle(&mut self, now: Instant) {
+        if self.resized.take_if(|at| *at <= now).is_some() {
+            let _ = terminal::copy_size(self.stdin.as_fd(), self.master.as_fd());
+        }
     }
 
     /// Shows what a box that has ended still had to say, until `stop` says so or the terminal takes no more.

@@ -114,7 +114,8 @@ impl Sandbox {
         loop {
             let now = Instant::now();
             let due = self.limits.as_ref().map(|limits| limits.due(now));
-            let next = [deadline, due].into_iter().flatten().min();
+            let settled = self.terminal.as_ref().and_then(Relay::due);
+            let next = [deadline, due, settled].into_iter().flatten().min();
             let long = next.is_none_or(|next| next > now + LONG);
             // A relay would have it mapped again with every piece.
             if (long || now > released + AGAIN) && self.terminal.is_none() {
@@ -125,6 +126,9 @@ impl Sandbox {
             // Before what was typed after it.
             if awake.signal {
                 self.pass_signals_on(signals, &mut deadline, grace);
+            }
+            if let Some(relay) = &mut self.terminal {
+                relay.settle(Instant::now());
             }
             self.terminal.take_if(|relay| !relay.serve(awake.terminal));
             if awake.reported {
@@ -201,12 +205,12 @@ impl Sandbox {
     }
 
     /// Reads every pending signal and sends it to init, which sends it to the server's process group.
-    fn pass_signals_on(&self, signals: &SignalFd, deadline: &mut Option<Instant>, grace: Duration) {
+    fn pass_signals_on(&mut self, signals: &SignalFd, deadline: &mut Option<Instant>, grace: Duration) {
         while let Ok(Some(info)) = signals.read_signal() {
             let Ok(signal) = Signal::try_from(info.ssi_signo as i32) else {
                 continue;
             };
-            match (signal, &self.terminal) {
+            match (signal, &mut self.terminal) {
                 (Signal::SIGCHLD, _) => {}
                 (Signal::SIGWINCH, Some(relay)) => relay.copy_size(),
                 (Signal::SIGWINCH, None) => {}
