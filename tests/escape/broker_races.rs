@@ -89,12 +89,16 @@ fn a_socket_that_is_made_to_block_keeps_the_broker_for_a_moment_only() {
     let word = unique("allowed");
     let allowed = greeter(&word);
     for host in hosts() {
-        let start = Instant::now();
-        let evidence = host
-            .boxed(allow(&[&allowed]), &["made-to-block", &allowed])
-            .done();
-        assert_eq!(evidence, format!("{word} true"));
-        assert!(start.elapsed() < Duration::from_secs(20) * slowness());
+        // A hundred races may all be lost.
+        let won = (0..5).any(|_| {
+            let start = Instant::now();
+            let attack = ["made-to-block", &allowed];
+            let evidence = host.boxed(allow(&[&allowed]), &attack).done();
+            assert!(start.elapsed() < Duration::from_secs(20) * slowness());
+            let waited = evidence.strip_prefix(&format!("{word} ")).expect("the word");
+            waited == "true"
+        });
+        assert!(won, "no call had to wait");
     }
 }
 

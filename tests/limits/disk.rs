@@ -75,6 +75,10 @@ fn files_that_are_hard_to_find() {
             "os.mkdir(\"d\"); f = open(\"d/f\", \"wb\"); os.chmod(\"d\", 0)",
         ),
         (
+            "a folder that can be listed",
+            "os.mkdir(\"d\"); f = open(\"d/f\", \"wb\"); os.chmod(\"d\", 0o444)",
+        ),
+        (
             "a deep folder",
             "[(os.mkdir(\"d\"), os.chdir(\"d\")) for i in range(600)]; f = open(\"f\", \"wb\")",
         ),

@@ -83,15 +83,13 @@ const AS_FOLDER: OFlag = OFlag::O_RDONLY
 
 impl Sum<'_> {
     fn walk(&mut self, folder: &Path, top: &Metadata) -> Result<(), Unknown> {
-        let first = Dir::open(folder, AS_FOLDER, Mode::empty());
-        let first = self.entered(first, top, || access(folder, AccessFlags::X_OK))?;
-        let mut levels: Vec<OwningIter> = first.into_iter().collect();
+        let mut levels: Vec<OwningIter> = self.enter(folder, top)?.into_iter().collect();
         while let Some(level) = levels.last_mut() {
             let Some(entry) = level.next() else {
                 levels.pop();
                 continue;
             };
-            let Ok(entry) = entry else { return Err(Unknown) };
+            let entry = entry.map_err(|_| Unknown)?;
             let name = OsStr::from_bytes(entry.file_name().to_bytes());
             if [".", ".."].map(OsStr::new).contains(&name) {
                 continue;
@@ -109,30 +107,32 @@ impl Sum<'_> {
                 return Ok(());
             }
             if found.is_dir() {
-                let inside = match levels.len() {
-                    0..DEEPEST => Dir::open(&path, AS_FOLDER, Mode::empty()),
-                    _ => Err(Errno::ENAMETOOLONG),
-                };
-                levels.extend(self.entered(inside, &found, || access(&path, AccessFlags::X_OK))?);
+                match levels.len() < DEEPEST {
+                    true => levels.extend(self.enter(&path, &found)?),
+                    false if changed(&found) >= self.asked.since => return Err(Unknown),
+                    false => {}
+                }
             }
         }
         Ok(())
     }
 
-    /// A folder that could be entered, or nothing if it is gone or the box cannot have entered it either.
-    fn entered(
-        &self,
-        inside: nix::Result<Dir>,
-        found: &Metadata,
-        enter: impl FnOnce() -> nix::Result<()>,
-    ) -> Result<Option<OwningIter>, Unknown> {
-        let old = changed(found) < self.asked.since;
-        match inside {
-            Ok(folder) => Ok(Some(folder.into_iter())),
+    /// What is in a folder; nothing if it is gone, or if the box cannot have entered it either.
+    fn enter(&self, folder: &Path, found: &Metadata) -> Result<Option<OwningIter>, Unknown> {
+        let search = || access(folder, AccessFlags::X_OK);
+        let inside = Dir::open(folder, AS_FOLDER, Mode::empty());
+        // One that can only be listed says nothing of what it holds.
+        match inside.and_then(|inside| search().map(|()| inside)) {
+            Ok(inside) => Ok(Some(inside.into_iter())),
             Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => Ok(None),
             // Nobody but its owner closes a folder, and what is in a closed one is out of everybody's reach.
-            Err(Errno::EACCES) if (old || found.uid() != geteuid().as_raw()) && enter().is_err() => Ok(None),
-            Err(Errno::ENAMETOOLONG) if old => Ok(None),
+            Err(Errno::EACCES) if search().is_err() => {
+                let ours = found.uid() == geteuid().as_raw();
+                match ours && changed(found) >= self.asked.since {
+                    true => Err(Unknown),
+                    false => Ok(None),
+                }
+            }
             Err(_) => Err(Unknown),
         }
     }
