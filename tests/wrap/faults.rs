@@ -175,6 +175,8 @@ fn held_up_if(
     meanwhile: impl FnOnce(),
 ) -> crate::boxed::Said {
     let trace = case.path("data/trace");
+    // The stops of an earlier run would be taken for its own, and each answered before it comes.
+    let _ = fs::remove_file(&trace);
     let mut command = Command::new("strace");
     command
         .args(["-qq", "-e", &format!("inject={step}:signal=STOP"), "-o"])
