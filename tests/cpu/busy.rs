@@ -7,8 +7,8 @@ use std::time::Duration;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 
-use crate::common::{hosts, ordinary_host};
-use crate::loads::{Outcome, flags, outcome, python};
+use crate::common::{Host, hosts, ordinary_host};
+use crate::loads::{Outcome, python, python_with};
 
 /// Held by whoever measures.
 static MACHINE: Mutex<()> = Mutex::new(());
@@ -36,6 +36,15 @@ fn got(outcome: &Outcome) -> f64 {
     outcome.out.trim().parse().expect("a number")
 }
 
+/// The same script at 20 %, and the processor time that it says it got: without the cap, the control, more than `least`.
+fn capped(host: &Host, script: &str, least: f64) -> (Outcome, f64) {
+    let free = got(&python(host, "", script));
+    assert!(free > least, "the control got {free} s");
+    let capped = python(host, "cpu = \"20%\"", script);
+    let used = got(&capped);
+    (capped, used)
+}
+
 /// 20 % of two seconds for three processes: a tenth above 0.4 s, and the hundredth that the clock of /proc is short of for
 /// each process.
 fn is_held(used: f64) -> bool {
@@ -46,10 +55,7 @@ fn is_held(used: f64) -> bool {
 fn the_cap_holds_over_two_seconds() {
     let _alone = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
     for host in hosts() {
-        let free = got(&python(&host, "", &busy(2, 3)));
-        let capped = python(&host, "cpu = \"20%\"", &busy(2, 3));
-        let used = got(&capped);
-        assert!(free > 0.5, "the control got {free} s of two");
+        let (capped, used) = capped(&host, &busy(2, 3), 0.5);
         assert!(is_held(used), "{used} s: {capped:#?}");
         assert!(used > 0.2, "a cap, not a stop: {used} s: {capped:#?}");
         let told = capped.used("cpu_seconds");
@@ -79,10 +85,7 @@ times = os.times()
 print(times.user + times.system + times.children_user + times.children_system)";
     let _alone = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
     for host in hosts() {
-        let free = got(&python(&host, "", script));
-        assert!(free > 0.5, "the control got {free} s of two");
-        let capped = python(&host, "cpu = \"20%\"", script);
-        let used = got(&capped);
+        let (capped, used) = capped(&host, script, 0.5);
         // The last round may end after the two seconds.
         let wall = Duration::from_secs_f64(capped.used("wall_seconds")).as_secs_f64();
         assert!(used <= 0.2 * wall * 1.1 + 0.05, "{used} s of {wall}: {capped:#?}");
@@ -112,10 +115,7 @@ while time.monotonic() < end:
 print(struct.unpack('d', used[:])[0])";
     let _alone = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
     for host in hosts() {
-        let free = got(&python(&host, "", script));
-        assert!(free > 1.5, "the control got {free} s of three");
-        let capped = python(&host, "cpu = \"20%\"", script);
-        let used = got(&capped);
+        let (capped, used) = capped(&host, script, 1.5);
         // The last hundredths of each, between the last look and its end, are nobody's.
         let wall = capped.used("wall_seconds");
         assert!(used <= 0.2 * wall * 1.3 + 0.1, "{used} s of {wall}: {capped:#?}");
@@ -177,13 +177,9 @@ while time.monotonic() < end:
         let writable = host.folder().join("writable");
         std::fs::create_dir(&writable).expect("a folder");
         std::fs::set_permissions(&writable, PermissionsExt::from_mode(0o777)).expect("ours");
-        let mut words = flags(&host, limit);
-        words.push("--write".into());
-        words.push(format!("{}:/writable", writable.display()).into());
-        let mut command = host.run(words);
-        command.args(["python3", "-c", script]);
+        let mount = format!("{}:/writable", writable.display());
         let before = spent();
-        outcome(&host, command).done("");
+        python_with(&host, limit, &["--write", &mount], script).done("");
         *used = spent() - before;
     }
     assert!(used[0] > 1.0 && used[1] < 0.8, "{used:?} s of two");
@@ -200,10 +196,7 @@ fn a_name_that_is_no_text_hides_nothing() {
     };
     let _alone = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
     for host in hosts() {
-        let free = got(&python(&host, "", &renamed(&busy(2, 3))));
-        let capped = python(&host, "cpu = \"20%\"", &renamed(&busy(2, 3)));
-        let used = got(&capped);
-        assert!(free > 0.5, "the control got {free} s of two");
+        let (capped, used) = capped(&host, &renamed(&busy(2, 3)), 0.5);
         assert!(is_held(used), "{used} s: {capped:#?}");
     }
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use crate::common::{Host, hosts, is_root, ordinary_host};
-use crate::loads::{Outcome, flags, outcome, shell};
+use crate::loads::{Outcome, shell};
 
 /// Fills a folder of the host that is mounted at /w.
 fn fill(host: &Host, disk: &str, script: &str) -> Outcome {
@@ -109,15 +109,13 @@ fn what_others_do_behind_closed_doors_is_theirs() {
         let closed = folder.join("closed");
         fs::create_dir(&closed).expect("a folder");
         fs::set_permissions(&closed, PermissionsExt::from_mode(0o700)).expect("ours");
-        let mut words = flags(&ordinary, "disk = \"20MB\"");
-        words.extend(["--write".into(), format!("{}:/w", folder.display()).into()]);
-        let mut command = ordinary.run(words);
-        command.args(["sh", "-c", "sleep 3; echo still here"]);
+        let mount = format!("{}:/w", folder.display());
         let theirs = std::thread::spawn(move || {
             std::thread::sleep(Duration::from_millis(700));
             fs::write(closed.join("theirs"), vec![1; 60_000_000]).expect("room");
         });
-        outcome(&ordinary, command).done("still here\n");
+        let script = "sleep 3; echo still here";
+        shell(&ordinary, "disk = \"20MB\"", &["--write", &mount], script).done("still here\n");
         theirs.join().expect("they can write");
     }
 }

@@ -30,17 +30,24 @@ pub fn flags(host: &Host, resources: &str) -> Vec<std::ffi::OsString> {
 
 /// Runs a Python script with these lines under `[resources]`.
 pub fn python(host: &Host, resources: &str, script: &str) -> Outcome {
-    let mut command = host.run(flags(host, resources));
-    command.args(["python3", "-c", script]);
-    outcome(host, command)
+    python_with(host, resources, &[], script)
+}
+
+/// Runs a Python script with these lines under `[resources]` and more flags.
+pub fn python_with(host: &Host, resources: &str, more: &[&str], script: &str) -> Outcome {
+    run(host, resources, more, ["python3", "-c", script])
 }
 
 /// Runs a shell script with these lines under `[resources]` and more flags.
 pub fn shell(host: &Host, resources: &str, more: &[&str], script: &str) -> Outcome {
+    run(host, resources, more, ["sh", "-c", script])
+}
+
+fn run(host: &Host, resources: &str, more: &[&str], server: [&str; 3]) -> Outcome {
     let mut all = flags(host, resources);
     all.extend(more.iter().map(Into::into));
     let mut command = host.run(all);
-    command.args(["sh", "-c", script]);
+    command.args(server);
     outcome(host, command)
 }
 

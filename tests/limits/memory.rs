@@ -5,8 +5,8 @@ use std::io::Read as _;
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::common::{hosts, ordinary_host};
-use crate::loads::{flags, outcome, python, shell};
+use crate::common::{Host, hosts, ordinary_host};
+use crate::loads::{flags, python, python_with, shell};
 
 const HOG: &str = "\
 kept = []
@@ -45,6 +45,19 @@ except MemoryError:
     }
 }
 
+/// A server that says whether its children ended by themselves: not with 120 MB.
+fn one_is_killed(host: &Host, script: &str) {
+    python(host, "memory = \"1GB\"", script).done("all ended\n");
+    let outcome = python(host, "memory = \"120MB\"", script);
+    assert_eq!(
+        (outcome.code, outcome.out.as_str()),
+        (Some(0), "killed\n"),
+        "{outcome:#?}"
+    );
+    outcome.reached("memory", "120MB");
+    assert!(outcome.err.contains("killed"), "{outcome:#?}");
+}
+
 #[test]
 fn many_small_processes_share_one_limit() {
     let script = "\
@@ -60,15 +73,7 @@ for i in range(10):
 codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]
 print('killed' if -9 in codes else 'all ended', flush=True)";
     for host in hosts() {
-        python(&host, "memory = \"1GB\"", script).done("all ended\n");
-        let outcome = python(&host, "memory = \"120MB\"", script);
-        assert_eq!(
-            (outcome.code, outcome.out.as_str()),
-            (Some(0), "killed\n"),
-            "{outcome:#?}"
-        );
-        outcome.reached("memory", "120MB");
-        assert!(outcome.err.contains("killed"), "{outcome:#?}");
+        one_is_killed(&host, script);
     }
 }
 
@@ -96,15 +101,7 @@ codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]
 print('killed' if -9 in codes else 'all ended', flush=True)";
     for host in hosts() {
         for own in ["True", "False"] {
-            let script = script.replace("OWN", own);
-            python(&host, "memory = \"1GB\"", &script).done("all ended\n");
-            let outcome = python(&host, "memory = \"120MB\"", &script);
-            assert_eq!(
-                (outcome.code, outcome.out.as_str()),
-                (Some(0), "killed\n"),
-                "{outcome:#?}"
-            );
-            outcome.reached("memory", "120MB");
+            one_is_killed(&host, &script.replace("OWN", own));
         }
     }
 }
@@ -150,26 +147,20 @@ print('all ended')";
 #[test]
 fn mapped_files_count_for_nothing_more() {
     for host in hosts() {
-        let large = File::options().write(true).open(host.file("large", ""));
-        large
-            .expect("a file")
-            .set_len(250_000_000)
-            .expect("a sparse file");
+        let large = host.file("large", "");
+        let file = File::options().write(true).open(&large).expect("a file");
+        file.set_len(250_000_000).expect("a sparse file");
+        let large = large.to_str().expect("UTF-8");
         let read = format!(
             "\
 import mmap, time
-with open('{}', 'rb') as file:
+with open('{large}', 'rb') as file:
     seen = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
     touched = sum(seen[at] for at in range(0, len(seen), 4096))
     time.sleep(0.5)
-print('read', touched)",
-            host.folder().join("large").display()
+print('read', touched)"
         );
-        let mut words = flags(&host, "memory = \"100MB\"");
-        words.extend(["--read".into(), host.folder().join("large").into()]);
-        let mut command = host.run(words);
-        command.args(["python3", "-c", &read]);
-        outcome(&host, command).done("read 0\n");
+        python_with(&host, "memory = \"100MB\"", &["--read", large], &read).done("read 0\n");
 
         let share = "\
 from multiprocessing.shared_memory import SharedMemory

@@ -1,7 +1,7 @@
 //! `resources.open_files` and `resources.file_size`: the kernel's own limits of a process.
 
 use crate::common::hosts;
-use crate::loads::{flags, outcome, python};
+use crate::loads::{python, python_with};
 
 #[test]
 fn open_files() {
@@ -62,12 +62,10 @@ for name in RESERVE_SPACE:
 ";
     for host in hosts() {
         let folder = host.directory("reserved");
-        let mut words = flags(&host, "file_size = \"2MB\"");
-        words.extend(["--write".into(), format!("{}:/w", folder.display()).into()]);
-        let mut command = host.run(words);
-        command.args(["python3", "-c", script]);
+        let mount = format!("{}:/w", folder.display());
         let refused = "Operation not supported\n";
-        outcome(&host, command).done(&format!("{refused}{refused}done\ndone\n{}", refused.repeat(3)));
+        let boxed = python_with(&host, "file_size = \"2MB\"", &["--write", &mount], script);
+        boxed.done(&format!("{refused}{refused}done\ndone\n{}", refused.repeat(3)));
         // The control: bare, the first takes space, and the second too where the file system can.
         let bare = script.replace("/w/file", &folder.join("file").display().to_string());
         let output = std::process::Command::new("python3").args(["-c", &bare]).output();

@@ -92,7 +92,7 @@ impl Relay {
 
     /// Gives the server's terminal the size of the user's, now and when that has settled.
     pub fn copy_size(&mut self) {
-        let _ = terminal::copy_size(self.stdin.as_fd(), self.master.as_fd());
+        self.fit();
         self.resized = Some(Instant::now() + SETTLED);
     }
 
@@ -104,8 +104,12 @@ impl Relay {
     /// Copies the size once more, when its time has come.
     pub fn settle(&mut self, now: Instant) {
         if self.resized.take_if(|at| *at <= now).is_some() {
-            let _ = terminal::copy_size(self.stdin.as_fd(), self.master.as_fd());
+            self.fit();
         }
+    }
+
+    fn fit(&self) {
+        let _ = terminal::copy_size(self.stdin.as_fd(), self.master.as_fd());
     }
 
     /// Shows what a box that has ended still had to say, until `stop` says so or the terminal takes no more.

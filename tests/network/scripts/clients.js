@@ -12,7 +12,7 @@ async function attempt(label, act) {
   } catch (error) {
     result = error.cause?.code ?? error.code ?? error.message;
   }
-  say(label, performance.now() - start > 4000 ? `${result} LATE` : result);
+  say(label, performance.now() - start > 2000 ? `${result} LATE` : result);
 }
 
 function reach(options) {

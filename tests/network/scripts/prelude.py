@@ -14,16 +14,19 @@ def name_of(error):
         return names[0] if names else str(error)
     return errno.errorcode.get(error.errno, str(error))
 
-def attempt(label, act, patience=4):
-    """Says what `act` returns or the errno it fails with, and whether that took longer than anybody wants to wait:
-    less than a resolver waits before it asks again, more than a busy machine takes."""
+def in_time(act):
+    """What `act` returns or the errno it fails with, and whether that took longer than anybody wants to wait."""
     start = time.monotonic()
     try:
         result = act()
     except OSError as error:
         result = name_of(error)
-    late = time.monotonic() - start > patience
-    say(label, f"{result} LATE" if late else result)
+    late = time.monotonic() - start > 2
+    return f"{result} LATE" if late else result
+
+def attempt(label, act):
+    """Says what comes of it in time."""
+    say(label, in_time(act))
 
 def rest(connection):
     """Everything until the other side ends."""

@@ -25,8 +25,6 @@ pub struct Boxed {
     root: OwnedFd,
     /// Whether anybody wants to know what processes have in memory.
     weighs: bool,
-    /// The device of memory that is no file of a folder, as maps of processes name it.
-    unnamed: Option<String>,
 }
 
 /// One process of the box.
@@ -65,11 +63,7 @@ impl Memory {
 impl Boxed {
     /// `root` is a descriptor of the root folder of the box, which nobody in it can write to.
     pub fn new(root: OwnedFd, weighs: bool) -> Self {
-        Boxed {
-            root,
-            weighs,
-            unnamed: unnamed(),
-        }
+        Boxed { root, weighs }
     }
 
     /// A path of the box. Our own descriptor stands for its root, so no link of the box leads out of it on the way to
@@ -160,8 +154,8 @@ impl Boxed {
             },
             Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => {
                 let folder = self.path(&format!("proc/{}", process.pid));
-                self.process(&folder, process.pid)
-                    .map_or(Memory::default(), |now| now.memory)
+                let now = self.process(&folder, process.pid);
+                now.map_or(Memory::default(), |now| now.memory)
             }
             Err(_) => process.memory,
         }
@@ -171,9 +165,11 @@ impl Boxed {
     /// what it shares with its children. Nothing if that cannot be told.
     pub fn without_files(&self, process: &Process) -> Option<u64> {
         let text = fs::read_to_string(self.of_thread(process, "smaps")).ok()?;
-        // So it is of a thread that has ended.
-        (!text.is_empty()).then_some(())?;
-        Some(mapped_of(&text, self.unnamed.as_deref()?))
+        // It is empty of a thread that has ended.
+        match text.is_empty() {
+            true => None,
+            false => Some(mapped_of(&text, &unnamed()?)),
+        }
     }
 
     /// What files in `folders` of the box hold, where those are memory.
@@ -187,15 +183,6 @@ impl Boxed {
             memory.then(|| blocks * folder.block_size() as u64 + files * NAME)
         });
         Bytes(used.sum())
-    }
-
-    /// The same box, for another thread; nothing when there is no descriptor left.
-    pub fn again(&self) -> Option<Self> {
-        Some(Boxed {
-            root: self.root.try_clone().ok()?,
-            weighs: self.weighs,
-            unnamed: self.unnamed.clone(),
-        })
     }
 
     /// Files that a process holds open and that have no name, each as often as it is open. Any thread may have a table of

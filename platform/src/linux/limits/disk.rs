@@ -5,6 +5,7 @@
 //! That holds whatever wrote it and however: fallocate(2), many small files, processes that have ended.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -77,7 +78,7 @@ impl Disk {
     }
 
     /// Looks; whether the limit is passed. The box must not wait for a walk over many files, so another thread does it.
-    pub fn passed(&mut self, boxed: Option<&Boxed>) -> bool {
+    pub fn passed(&mut self, boxed: Option<&Arc<Boxed>>) -> bool {
         let growth = self.growth();
         // What is deleted was others': should it have been the box's own, a walk will tell.
         self.forgiven = self.forgiven.saturating_sub(self.last.saturating_sub(growth));
@@ -97,7 +98,7 @@ impl Disk {
                 folders: self.folders.clone(),
                 since: self.since,
                 enough: self.most.0,
-                boxed: boxed.and_then(Boxed::again),
+                boxed: boxed.cloned(),
             };
             let thread = std::thread::Builder::new().stack_size(128 << 10);
             let walk = thread.spawn(move || walk.total()).ok();
@@ -139,7 +140,7 @@ fn in_use(path: &Path) -> nix::Result<(u64, u64)> {
 }
 
 /// A look and its time.
-pub fn look(disk: &mut Disk, boxed: Option<&Boxed>, now: Instant) -> (bool, Instant) {
+pub fn look(disk: &mut Disk, boxed: Option<&Arc<Boxed>>, now: Instant) -> (bool, Instant) {
     let passed = disk.passed(boxed);
     (passed, now + disk.nap())
 }

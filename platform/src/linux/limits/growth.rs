@@ -12,6 +12,7 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use nix::dir::{Dir, OwningIter};
@@ -34,7 +35,7 @@ pub struct Walk {
     /// A sum above this may be too small.
     pub enough: u64,
     /// Where the processes are that may hold files without a name.
-    pub boxed: Option<Boxed>,
+    pub boxed: Option<Arc<Boxed>>,
 }
 
 /// The folder cannot be looked into.
@@ -59,18 +60,17 @@ impl Walk {
             total: 0,
             seen: HashSet::new(),
         };
-        sum.add_without_names();
-        for folder in &self.folders {
-            let Ok(top) = fs::symlink_metadata(folder) else {
-                continue;
-            };
+        let with_top = |folder| Some((folder, fs::symlink_metadata(folder).ok()?));
+        let tops: Vec<(&PathBuf, Metadata)> = self.folders.iter().filter_map(with_top).collect();
+        sum.add_without_names(&tops);
+        for (folder, top) in &tops {
             match top.is_dir() {
-                true => sum.walk(folder, &top)?,
-                false => sum.add(&top),
+                true => sum.walk(folder, top)?,
+                false => sum.add(top),
             }
         }
         // A file may have lost its name meanwhile, or got one.
-        sum.add_without_names();
+        sum.add_without_names(&tops);
         Ok(sum.total)
     }
 }
@@ -138,16 +138,10 @@ impl Sum<'_> {
     }
 
     /// What processes of the box hold open on these file systems, and has no name.
-    fn add_without_names(&mut self) {
-        let tops = self
-            .asked
-            .folders
-            .iter()
-            .filter_map(|folder| fs::metadata(folder).ok());
-        let devices: Vec<u64> = tops.map(|top| top.dev()).collect();
+    fn add_without_names(&mut self, tops: &[(&PathBuf, Metadata)]) {
         let Some(boxed) = &self.asked.boxed else { return };
         boxed.each_file_without_a_name(|found| {
-            if devices.contains(&found.dev()) {
+            if tops.iter().any(|(_, top)| top.dev() == found.dev()) {
                 self.add(&found);
             }
             match self.total > self.asked.enough {
@@ -227,7 +221,7 @@ mod tests {
     fn files_without_a_name_count() {
         let (place, mut walk) = place();
         let proc = fs::File::open("/").unwrap();
-        walk.boxed = Some(Boxed::new(proc.into(), false));
+        walk.boxed = Some(Arc::new(Boxed::new(proc.into(), false)));
         let before = walk.total().unwrap();
         let kept = fs::File::create(place.path().join("gone")).unwrap();
         fs::remove_file(place.path().join("gone")).unwrap();

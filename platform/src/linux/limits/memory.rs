@@ -163,12 +163,15 @@ impl Memory {
             return Verdict::End;
         }
         let mut left = used;
-        let too_much = shares.into_iter().take_while(|(share, _)| {
-            let over = left > most;
+        let mut too_much = Vec::new();
+        for (share, pid) in shares {
+            if left <= most {
+                break;
+            }
             left -= share;
-            over
-        });
-        Verdict::Kill(too_much.map(|(_, pid)| pid).collect())
+            too_much.push(pid);
+        }
+        Verdict::Kill(too_much)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Everything about the limits that one run needs: the groups before the box, the looks while it lives, the account after.
 
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
@@ -41,7 +42,7 @@ pub enum Order {
 pub struct Watcher {
     enforcement: Enforcement,
     group: Option<Group>,
-    boxed: Option<Boxed>,
+    boxed: Option<Arc<Boxed>>,
     start: Instant,
     timeout: Option<Timeout>,
     idle: Option<Idle>,
@@ -146,7 +147,7 @@ impl Watcher {
 
     /// Takes the root of the box, where its processes are seen.
     pub fn see(&mut self, root: OwnedFd) {
-        self.boxed = Some(Boxed::new(root, self.memory.is_some()));
+        self.boxed = Some(Arc::new(Boxed::new(root, self.memory.is_some())));
         self.next = Instant::now() + OFTEN;
     }
 
